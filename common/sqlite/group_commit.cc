@@ -1,0 +1,120 @@
+#include "common/sqlite/group_commit.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+
+namespace mc::sqlite {
+
+GroupCommitter::GroupCommitter(std::unique_ptr<Database> database,
+                               Options options)
+    : options_(std::move(options)), database_(std::move(database)) {
+  writer_ = std::thread([this] { Write(); });
+  writer_id_ = writer_.get_id();
+}
+
+GroupCommitter::~GroupCommitter() { Stop(); }
+
+bool GroupCommitter::Submit(Work work, Done done) {
+  absl::MutexLock lock(&mutex_);
+  if (stopping_ || queue_.size() >= options_.max_queue) return false;
+  queue_.push_back({std::move(work), std::move(done)});
+  return true;
+}
+
+absl::Status GroupCommitter::Run(Work work) {
+  if (std::this_thread::get_id() == writer_id_) {
+    return absl::FailedPreconditionError(
+        "the writer thread cannot wait for itself; use Submit");
+  }
+  absl::Notification finished;
+  absl::Status result;
+  if (!Submit(std::move(work), [&](absl::Status status) {
+        result = std::move(status);
+        finished.Notify();
+      })) {
+    return absl::UnavailableError(
+        "the store's queue is full or stopping; try again later");
+  }
+  finished.WaitForNotification();
+  return result;
+}
+
+void GroupCommitter::Stop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  absl::MutexLock lock(&join_mutex_);
+  if (writer_.joinable()) writer_.join();
+}
+
+size_t GroupCommitter::queue_length() const {
+  absl::MutexLock lock(&mutex_);
+  return queue_.size();
+}
+
+void GroupCommitter::Write() {
+  const auto now = [this] {
+    return options_.now ? options_.now() : absl::Time();
+  };
+  for (;;) {
+    std::vector<Item> batch;
+    BatchStats stats;
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+        return stopping_ || !queue_.empty();
+      };
+      mutex_.Await(absl::Condition(&ready));
+      if (queue_.empty()) return;
+      const size_t size = std::min(queue_.size(), options_.max_batch);
+      batch.reserve(size);
+      for (size_t i = 0; i < size; ++i) {
+        batch.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+      }
+      stats.queue_length = queue_.size();
+    }
+    stats.batch_size = batch.size();
+    std::vector<absl::Status> results(batch.size());
+    const absl::Time begin = now();
+    stats.status = Commit(batch, results);
+    stats.commit_seconds = absl::ToDoubleSeconds(now() - begin);
+    if (options_.observer) options_.observer(stats);
+    for (size_t i = 0; i < batch.size(); ++i) {
+      batch[i].done(stats.status.ok() ? std::move(results[i]) : stats.status);
+    }
+  }
+}
+
+absl::Status GroupCommitter::Commit(const std::vector<Item>& batch,
+                                    std::vector<absl::Status>& results) {
+  return database_->InTransaction([&] {
+    for (size_t i = 0; i < batch.size(); ++i) {
+      absl::Status whole = RunInSavepoint(batch[i].work, results[i]);
+      if (!whole.ok()) return whole;
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::Status GroupCommitter::RunInSavepoint(const Work& work,
+                                            absl::Status& result) {
+  absl::Status whole = database_->Exec("SAVEPOINT work");
+  if (!whole.ok()) return whole;
+  result = work(*database_);
+  // A full disk or an I/O error can make SQLite roll back everything, the works
+  // before this one included.
+  if (!database_->in_transaction()) {
+    return result.ok()
+               ? absl::InternalError("a work ended the common transaction")
+               : result;
+  }
+  if (!result.ok()) whole = database_->Exec("ROLLBACK TO work");
+  if (whole.ok()) whole = database_->Exec("RELEASE work");
+  return whole;
+}
+
+}  // namespace mc::sqlite

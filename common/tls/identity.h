@@ -1,0 +1,41 @@
+// Who is at the other end: the SPIFFE ID in its certificate.
+#ifndef COMMON_TLS_IDENTITY_H_
+#define COMMON_TLS_IDENTITY_H_
+
+#include <grpcpp/security/auth_context.h>
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace mc {
+
+struct PeerIdentity {
+  std::string trust_domain;
+  // "cluster" or "operator".
+  std::string kind;
+  std::string id;
+  // Of the certificate, lower-case hexadecimal.
+  std::string serial_hex;
+  absl::Time not_after;
+};
+
+// The identity that the handshake has verified. UNAUTHENTICATED with
+// IDENTITY_MISSING: no client certificate, or one whose only URI SAN is not
+// spiffe://<trust domain>/<kind>/<id> of a known kind. Whether it was revoked,
+// and whether it has expired since the handshake, is the caller's to check.
+absl::StatusOr<PeerIdentity> PeerIdentityOf(const grpc::AuthContext& context);
+
+// The same from the certificate itself, in PEM.
+absl::StatusOr<PeerIdentity> IdentityOfCertificate(std::string_view pem);
+
+// spiffe://<trust domain>/cluster/<id>, and .../operator/<id>.
+std::string ClusterSpiffeId(std::string_view trust_domain, std::string_view id);
+std::string OperatorSpiffeId(std::string_view trust_domain,
+                             std::string_view id);
+
+}  // namespace mc
+
+#endif  // COMMON_TLS_IDENTITY_H_
