@@ -1,0 +1,21 @@
+// What every backend refuses in the same way: INVALID_ARGUMENT.
+#ifndef MC_SERVICE_STORE_CHECKS_H_
+#define MC_SERVICE_STORE_CHECKS_H_
+
+#include "absl/status/status.h"
+#include "mc-service/store/types.h"
+
+namespace mc::service {
+
+// Sequences are below 2^63, so that every database can order them.
+absl::Status CheckSequence(const ReportKey& key);
+
+// Consumption is on the lane BILLING.
+absl::Status CheckConsumption(const StoredConsumption& stored);
+
+// `document` is what the signed bytes say, for only those are kept.
+absl::Status CheckRelease(const Release& release);
+
+}  // namespace mc::service
+
+#endif  // MC_SERVICE_STORE_CHECKS_H_

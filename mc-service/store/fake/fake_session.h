@@ -1,0 +1,119 @@
+// One transaction on rows in memory.
+#ifndef MC_SERVICE_STORE_FAKE_FAKE_SESSION_H_
+#define MC_SERVICE_STORE_FAKE_FAKE_SESSION_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "mc-service/store/store.h"
+
+namespace mc::service {
+
+// Rows by their position.
+template <typename T>
+using FakeTable = std::map<int64_t, T>;
+
+struct FakeState {
+  FakeTable<Account> accounts;
+  FakeTable<License> licenses;
+  // Of an overview only what is the cluster's own is kept.
+  FakeTable<ClusterOverview> clusters;
+  std::map<std::string, Operator, std::less<>> operators;
+  // By cluster, lane, epoch, sequence.
+  std::map<std::tuple<std::string, int, uint64_t, uint64_t>, AcceptedReport>
+      reports;
+  // By cluster, lane, epoch.
+  std::map<std::tuple<std::string, int, uint64_t>, uint64_t> marks;
+  FakeTable<StoredHealth> health;
+  FakeTable<StoredConsumption> consumption;
+  // By cluster, environment, host, hour.
+  std::map<std::tuple<std::string, std::string, std::string, absl::Time>,
+           HostHour>
+      host_hours;
+  FakeTable<NodePresence> presence;
+  FakeTable<ExchangeCount> exchange_counts;
+  FakeTable<Release> releases;
+  uint64_t service_epoch = 0;
+};
+
+class FakeSession final : public Writer {
+ public:
+  // Reads from `state`; writes to it where `writable` is the same one, which is
+  // null for readers.
+  FakeSession(const FakeState& state, FakeState* writable)
+      : state_(state), writable_(writable) {}
+
+  absl::StatusOr<Account> GetAccount(std::string_view id) override;
+  absl::StatusOr<Paged<Account>> ListAccounts(const Page& page) override;
+  absl::StatusOr<License> GetLicense(std::string_view id) override;
+  absl::StatusOr<License> FindLicenseByKey(
+      std::string_view key_digest) override;
+  absl::StatusOr<Paged<License>> ListLicenses(std::string_view account_id,
+                                              const Page& page) override;
+  absl::StatusOr<int64_t> CountClusters(std::string_view license_id) override;
+  absl::StatusOr<Cluster> GetCluster(std::string_view id) override;
+  absl::StatusOr<ClusterOverview> GetClusterOverview(
+      std::string_view id) override;
+  absl::StatusOr<Paged<ClusterOverview>> ListClusters(
+      const ClusterFilter& filter, const Page& page) override;
+  absl::StatusOr<Operator> GetOperator(std::string_view name) override;
+  absl::StatusOr<AcceptedReport> FindReport(const ReportKey& key) override;
+  absl::StatusOr<uint64_t> HighestSequence(std::string_view cluster_id,
+                                           v1::Lane lane,
+                                           uint64_t epoch) override;
+  absl::StatusOr<StoredHealth> LatestHealth(
+      std::string_view cluster_id) override;
+  absl::StatusOr<Paged<StoredHealth>> ListHealth(std::string_view cluster_id,
+                                                 const Page& page) override;
+  absl::StatusOr<Paged<StoredConsumption>> ListConsumption(
+      const ConsumptionFilter& filter, const Page& page) override;
+  absl::StatusOr<UsageSums> SumUsage(std::string_view license_id,
+                                     std::string_view environment_id,
+                                     absl::Time from, absl::Time to) override;
+  absl::StatusOr<std::vector<v1::TimeFrame>> HostIntervals(
+      std::string_view cluster_id, std::string_view environment_id,
+      std::string_view host_id, absl::Time hour) override;
+  absl::StatusOr<std::vector<HostUnitHour>> HostUnitHours(
+      std::string_view license_id, std::string_view environment_id,
+      absl::Time from, absl::Time to) override;
+  absl::StatusOr<std::vector<NodePresence>> ListPresence(
+      std::string_view cluster_id) override;
+  absl::StatusOr<Paged<ExchangeCount>> ListExchangeCounts(
+      std::string_view cluster_id, const Page& page) override;
+  absl::StatusOr<Release> GetRelease(std::string_view id) override;
+  absl::StatusOr<Paged<Release>> ListReleases(v1::Component component,
+                                              const Page& page) override;
+  absl::StatusOr<uint64_t> ServiceEpoch() override;
+
+  absl::Status InsertAccount(const Account& account) override;
+  absl::Status InsertLicense(const License& license) override;
+  absl::Status SetLicenseState(std::string_view id,
+                               v1::LicenseState state) override;
+  absl::Status PutCluster(const Cluster& cluster) override;
+  absl::Status PutOperator(const Operator& op) override;
+  absl::Status InsertReport(const AcceptedReport& report) override;
+  absl::Status RaiseHighestSequence(const ReportKey& key) override;
+  absl::Status InsertHealth(const StoredHealth& health, int keep) override;
+  absl::Status InsertConsumption(const StoredConsumption& consumption) override;
+  absl::Status PutHostHour(const HostHour& host_hour) override;
+  absl::Status AddPresence(const NodePresence& presence) override;
+  absl::Status AddExchangeCount(const ExchangeCount& count) override;
+  absl::Status InsertRelease(const Release& release) override;
+
+ private:
+  ClusterOverview Complete(ClusterOverview overview) const;
+  // The row to change, or null.
+  ClusterOverview* FindCluster(std::string_view id);
+  bool HasLicense(std::string_view id) const;
+
+  const FakeState& state_;
+  FakeState* const writable_;
+};
+
+}  // namespace mc::service
+
+#endif  // MC_SERVICE_STORE_FAKE_FAKE_SESSION_H_
