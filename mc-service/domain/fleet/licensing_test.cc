@@ -1,0 +1,139 @@
+#include "mc-service/domain/fleet/licensing.h"
+
+#include <gtest/gtest.h>
+
+#include "common/crypto/license_key.h"
+#include "common/status/status.h"
+#include "common/time/proto_time.h"
+#include "mc-service/store/fake/fake_store.h"
+
+namespace mc::service {
+namespace {
+
+const absl::Time kNow = absl::FromUnixSeconds(1777888800);
+
+v1::CreateLicenseRequest Request(const std::string& account_id) {
+  v1::CreateLicenseRequest request;
+  request.set_account_id(account_id);
+  request.set_name("production");
+  request.set_model(v1::LICENSE_MODEL_CLASSIC);
+  return request;
+}
+
+class LicensingTest : public ::testing::Test {
+ protected:
+  License Stored(const std::string& id) {
+    License license;
+    EXPECT_TRUE(store_
+                    .Read([&](Reader& reader) -> absl::Status {
+                      auto found = reader.GetLicense(id);
+                      if (found.ok()) license = *found;
+                      return found.status();
+                    })
+                    .ok());
+    return license;
+  }
+
+  FakeStore store_;
+};
+
+TEST_F(LicensingTest, AnAccountsNameIsItsOwn) {
+  ASSERT_TRUE(CreateAccount(store_, "Example", kNow).ok());
+  EXPECT_EQ(ReasonOf(CreateAccount(store_, "Example", kNow).status()),
+            v1::ERROR_REASON_ALREADY_PRESENT);
+  for (const std::string& bad :
+       {std::string(), std::string(129, 'x'), std::string("a\nb")}) {
+    EXPECT_EQ(ReasonOf(CreateAccount(store_, bad, kNow).status()),
+              v1::ERROR_REASON_INVALID_FIELD);
+  }
+}
+
+TEST_F(LicensingTest, TheKeyIsReturnedOnceAndKeptAsDigest) {
+  const auto account = CreateAccount(store_, "Example", kNow);
+  const auto made = CreateLicense(store_, Request(account->id), kNow);
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_TRUE(CheckLicenseKey(made->key).ok());
+  const License stored = Stored(made->license.id);
+  EXPECT_EQ(stored.key_digest, LicenseKeyDigest(made->key));
+  EXPECT_EQ(MaskedFromLastGroup(stored.key_hint), MaskLicenseKey(made->key));
+  EXPECT_EQ(stored.limits.reset(), v1::QUOTA_RESET_MONTHLY);
+}
+
+TEST_F(LicensingTest, ALicenseNeedsItsAccountAndANameOfItsOwn) {
+  EXPECT_EQ(ReasonOf(CreateLicense(store_, Request("none"), kNow).status()),
+            v1::ERROR_REASON_UNKNOWN_RESOURCE);
+  const auto account = CreateAccount(store_, "Example", kNow);
+  ASSERT_TRUE(CreateLicense(store_, Request(account->id), kNow).ok());
+  EXPECT_EQ(
+      ReasonOf(CreateLicense(store_, Request(account->id), kNow).status()),
+      v1::ERROR_REASON_ALREADY_PRESENT);
+}
+
+TEST_F(LicensingTest, WhatMakesNoSenseIsRefusedByField) {
+  const auto refused = [](const v1::CreateLicenseRequest& request) {
+    const auto info = ErrorInfoOf(DescribeLicense(request, kNow).status());
+    return info ? info->metadata().at("field") : std::string("accepted");
+  };
+  v1::CreateLicenseRequest request = Request("a");
+  request.set_model(v1::LICENSE_MODEL_UNSPECIFIED);
+  EXPECT_EQ(refused(request), "model");
+  request = Request("a");
+  *request.mutable_ends_at() = ToProto(kNow);
+  EXPECT_EQ(refused(request), "ends_at");
+  request = Request("a");
+  request.mutable_limits()->set_rum_sessions(-1);
+  EXPECT_EQ(refused(request), "limits.rum_sessions");
+  request = Request("a");
+  request.mutable_limits()->add_meters()->set_meter_id("m");
+  request.mutable_limits()->add_meters()->set_meter_id("m");
+  EXPECT_EQ(refused(request), "limits.meters");
+  request = Request("a");
+  request.add_entitlements()->set_name("feature");
+  EXPECT_EQ(refused(request), "entitlements");
+  request = Request("a");
+  request.set_enrollment_policy(v1::ENROLLMENT_POLICY_TOKEN);
+  EXPECT_EQ(ReasonOf(DescribeLicense(request, kNow).status()),
+            v1::ERROR_REASON_NOT_SUPPORTED_YET);
+}
+
+TEST_F(LicensingTest, SuspendedComesBackAndRevokedDoesNot) {
+  const auto account = CreateAccount(store_, "Example", kNow);
+  const auto made = CreateLicense(store_, Request(account->id), kNow);
+  const std::string& id = made->license.id;
+  for (const v1::LicenseState state :
+       {v1::LICENSE_STATE_SUSPENDED, v1::LICENSE_STATE_SUSPENDED,
+        v1::LICENSE_STATE_VALID, v1::LICENSE_STATE_REVOKED,
+        v1::LICENSE_STATE_REVOKED}) {
+    ASSERT_TRUE(ChangeLicenseState(store_, id, state).ok());
+    EXPECT_EQ(Stored(id).state, state);
+  }
+  EXPECT_EQ(ReasonOf(ChangeLicenseState(store_, id, v1::LICENSE_STATE_VALID)),
+            v1::ERROR_REASON_LICENSE_REVOKED);
+  EXPECT_EQ(ReasonOf(ChangeLicenseState(store_, "x", v1::LICENSE_STATE_VALID)),
+            v1::ERROR_REASON_UNKNOWN_RESOURCE);
+}
+
+TEST_F(LicensingTest, ARevokedClusterIsNotReopened) {
+  const auto account = CreateAccount(store_, "Example", kNow);
+  const auto made = CreateLicense(store_, Request(account->id), kNow);
+  Cluster cluster;
+  cluster.id = "cluster";
+  cluster.license_id = made->license.id;
+  cluster.registered_at = kNow;
+  cluster.certificate_not_after = kNow;
+  ASSERT_TRUE(store_
+                  .WriteAndWait([&](Writer& writer) {
+                    return writer.PutCluster(cluster);
+                  })
+                  .ok());
+  EXPECT_TRUE(ReopenRegistration(store_, "cluster").ok());
+  EXPECT_TRUE(RevokeCluster(store_, "cluster").ok());
+  EXPECT_TRUE(RevokeCluster(store_, "cluster").ok());
+  EXPECT_EQ(ReasonOf(ReopenRegistration(store_, "cluster")),
+            v1::ERROR_REASON_IDENTITY_REVOKED);
+  EXPECT_EQ(ReasonOf(RevokeCluster(store_, "other")),
+            v1::ERROR_REASON_UNKNOWN_RESOURCE);
+}
+
+}  // namespace
+}  // namespace mc::service

@@ -1,0 +1,74 @@
+// Which nodes and ActiveGates were heard of last, and when.
+#ifndef MC_SERVICE_DOMAIN_PRESENCE_PRESENCE_H_
+#define MC_SERVICE_DOMAIN_PRESENCE_PRESENCE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "mc-service/store/store.h"
+
+namespace mc::service {
+
+// Beats in memory, written behind. Thread-safe.
+class Presence {
+ public:
+  struct Options {
+    Store* store = nullptr;
+    // Nodes and ActiveGates of one cluster that are kept in mind.
+    size_t max_nodes_per_cluster = 10'000;
+    // A node that was silent for longer is forgotten here; what was written of
+    // it stays.
+    absl::Duration forget_after = absl::Hours(24);
+  };
+
+  explicit Presence(const Options& options);
+
+  // Counts a beat, in O(1) and without I/O. RESOURCE_EXHAUSTED (OVERLOADED)
+  // for a new node beyond the cluster's bound.
+  absl::Status Beat(std::string_view cluster_id, std::string_view node_id,
+                    v1::SourceType source_type, absl::Time at);
+
+  // Queues what changed since the last flush for the store, in one work, and
+  // forgets who was silent for long. Counts that could not be written are kept
+  // for the next flush. `done`, where given, is called once with the outcome,
+  // possibly on the store's thread. To be called at intervals, and at stop
+  // before the store stops.
+  void Flush(absl::Time now, std::function<void(absl::Status)> done = nullptr);
+
+ private:
+  using NodeKey = std::pair<std::string, v1::SourceType>;
+  struct Node {
+    absl::Time last;
+    // Since the last flush.
+    int64_t beats = 0;
+  };
+  using Nodes = absl::flat_hash_map<NodeKey, Node>;
+  // Clusters are spread over shards, so that a flush holds up few of them.
+  struct Shard {
+    absl::Mutex mutex;
+    absl::flat_hash_map<std::string, Nodes> clusters ABSL_GUARDED_BY(mutex);
+  };
+
+  Shard& ShardOf(std::string_view cluster_id);
+  void TakeChanges(Shard& shard, absl::Time now,
+                   std::vector<NodePresence>& changes);
+  void PutBack(const std::vector<NodePresence>& changes);
+
+  const Options options_;
+  std::array<Shard, 32> shards_;
+};
+
+}  // namespace mc::service
+
+#endif  // MC_SERVICE_DOMAIN_PRESENCE_PRESENCE_H_

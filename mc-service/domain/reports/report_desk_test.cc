@@ -1,0 +1,309 @@
+#include "mc-service/domain/reports/report_desk.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "common/crypto/digest.h"
+#include "common/crypto/document.h"
+#include "common/time/clock.h"
+#include "common/time/proto_time.h"
+#include "mc-service/domain/testing/held_store.h"
+#include "mc-service/domain/testing/seed.h"
+#include "mc-service/store/fake/fake_store.h"
+
+namespace mc::service {
+namespace {
+
+class ReportDeskTest : public testing::Test {
+ protected:
+  ReportDeskTest() {
+    EXPECT_TRUE(Seed(fake_, SeedLicense(clock_.Now()), {"c-1"}).ok());
+  }
+
+  v1::ReportEnvelope Envelope(v1::Lane lane, uint64_t sequence) {
+    v1::ReportEnvelope report;
+    report.set_lane(lane);
+    report.set_epoch(7);
+    report.set_sequence(sequence);
+    *report.mutable_created_at() = ToProto(clock_.Now());
+    return report;
+  }
+
+  v1::ReportEnvelope Usage(uint64_t sequence, int64_t sessions = 120) {
+    v1::ReportEnvelope report = Envelope(v1::LANE_BILLING, sequence);
+    v1::Consumption* consumption = report.mutable_consumption();
+    consumption->set_cluster_id("c-1");
+    *consumption->mutable_time_frame()->mutable_start() = ToProto(clock_.Now());
+    *consumption->mutable_time_frame()->mutable_end() =
+        ToProto(clock_.Now() + absl::Hours(1));
+    v1::EnvironmentConsumption* e = consumption->add_environments();
+    e->set_environment_id("env-1");
+    e->set_rum_sessions(sessions);
+    return report;
+  }
+
+  v1::ReportEnvelope Health(uint64_t sequence, double load = 0.5) {
+    v1::ReportEnvelope report = Envelope(v1::LANE_HEALTH, sequence);
+    v1::HealthCheck* check = report.mutable_health_check();
+    check->set_cluster_id("c-1");
+    v1::NodeHealth* node = check->add_nodes();
+    node->set_node_id("node-1");
+    node->set_cpu_load(load);
+    return report;
+  }
+
+  v1::ReportReceipt Accept(const v1::ReportEnvelope& report) {
+    absl::Notification received;
+    v1::ReportReceipt receipt;
+    desk_.Accept({.cluster_id = "c-1",
+                  .digest = Sha256(report.SerializeAsString()),
+                  .report = report},
+                 [&](v1::ReportReceipt r) {
+                   receipt = std::move(r);
+                   received.Notify();
+                 });
+    received.WaitForNotification();
+    EXPECT_EQ(receipt.lane(), report.lane());
+    EXPECT_EQ(receipt.epoch(), report.epoch());
+    EXPECT_EQ(receipt.sequence(), report.sequence());
+    return receipt;
+  }
+
+  void ExpectRejected(const v1::ReportReceipt& receipt, v1::ErrorReason reason,
+                      bool resendable) {
+    ASSERT_TRUE(receipt.has_rejection()) << receipt.DebugString();
+    EXPECT_EQ(receipt.rejection().reason(), reason) << receipt.DebugString();
+    EXPECT_EQ(receipt.rejection().resendable(), resendable);
+    EXPECT_FALSE(receipt.rejection().message().empty());
+  }
+
+  int64_t StoredSessions() {
+    int64_t sessions = -1;
+    EXPECT_TRUE(fake_
+                    .Read([&](Reader& reader) -> absl::Status {
+                      auto sums =
+                          reader.SumUsage("license-1", "", absl::InfinitePast(),
+                                          absl::InfiniteFuture());
+                      if (!sums.ok()) return sums.status();
+                      sessions = sums->rum_sessions;
+                      return absl::OkStatus();
+                    })
+                    .ok());
+    return sessions;
+  }
+
+  absl::StatusOr<StoredHealth> LatestHealth() {
+    absl::StatusOr<StoredHealth> health;
+    (void)fake_.Read([&](Reader& reader) {
+      health = reader.LatestHealth("c-1");
+      return absl::OkStatus();
+    });
+    return health;
+  }
+
+  // 2026-11-21T10:00:00Z.
+  SimulatedClock clock_{absl::FromUnixSeconds(1'795'255'200)};
+  FakeStore fake_;
+  HeldStore store_{&fake_};
+  DocumentSigner signer_{PrivateKey::GenerateEd25519()};
+  int conflicts_ = 0;
+  ReportDesk desk_{{.store = &store_,
+                    .signer = &signer_,
+                    .clock = &clock_,
+                    .overload_retry_delay = absl::Seconds(3),
+                    .on_conflict = [this](const ReportKey&) { ++conflicts_; }}};
+};
+
+TEST_F(ReportDeskTest, ConsumptionIsRecordedAndItsReceiptSigned) {
+  const v1::ReportEnvelope report = Usage(1);
+  const v1::ReportReceipt receipt = Accept(report);
+  ASSERT_TRUE(receipt.has_consumption()) << receipt.DebugString();
+  EXPECT_EQ(receipt.consumption().environments(0).consumed_rum_sessions(), 120);
+  const std::vector<v1::DocumentKey> keys = {signer_.document_key()};
+  const auto document = VerifyDocument<v1::ConsumptionReceiptDocument>(
+      receipt.signed_receipt(), keys, v1::DOCUMENT_KIND_CONSUMPTION_RECEIPT);
+  ASSERT_TRUE(document.ok()) << document.status();
+  EXPECT_EQ(document->cluster_id(), "c-1");
+  EXPECT_EQ(document->epoch(), 7u);
+  EXPECT_EQ(document->sequence(), 1u);
+  EXPECT_EQ(document->report_sha256(), Sha256(report.SerializeAsString()));
+  EXPECT_EQ(document->time_frame().start().seconds(),
+            report.consumption().time_frame().start().seconds());
+  EXPECT_EQ(StoredSessions(), 120);
+}
+
+TEST_F(ReportDeskTest, RepeatedReportIsCountedOnceAndGetsTheSameReceipt) {
+  const v1::ReportReceipt first = Accept(Usage(1));
+  const v1::ReportEnvelope repeat = Usage(1);
+  Accept(Usage(2, 30));
+  clock_.Advance(absl::Minutes(10));
+  const v1::ReportReceipt again = Accept(repeat);
+  EXPECT_EQ(again.SerializeAsString(), first.SerializeAsString());
+  EXPECT_EQ(StoredSessions(), 150);
+}
+
+TEST_F(ReportDeskTest, OtherContentUnderTheSameKeyIsAConflict) {
+  Accept(Usage(1, 120));
+  ExpectRejected(Accept(Usage(1, 121)), v1::ERROR_REASON_REPORT_CONFLICT,
+                 /*resendable=*/false);
+  EXPECT_EQ(StoredSessions(), 120) << "the first is kept";
+  EXPECT_EQ(conflicts_, 1);
+  EXPECT_TRUE(Accept(Usage(1, 120)).has_consumption());
+}
+
+TEST_F(ReportDeskTest, UsageOfASuspendedLicenseIsRecorded) {
+  ASSERT_TRUE(fake_
+                  .WriteAndWait([](Writer& writer) {
+                    return writer.SetLicenseState("license-1",
+                                                  v1::LICENSE_STATE_SUSPENDED);
+                  })
+                  .ok());
+  EXPECT_TRUE(Accept(Usage(1)).has_consumption());
+  EXPECT_EQ(StoredSessions(), 120);
+}
+
+TEST_F(ReportDeskTest, InvalidReportsAreRejectedForGood) {
+  std::vector<std::pair<v1::ReportEnvelope, v1::ErrorReason>> cases;
+  auto add = [&](v1::ReportEnvelope report, v1::ErrorReason reason) {
+    cases.emplace_back(std::move(report), reason);
+  };
+  add(Envelope(v1::LANE_BILLING, 1), v1::ERROR_REASON_INVALID_FIELD);
+  add(Usage(0), v1::ERROR_REASON_INVALID_FIELD);
+  add(Usage(uint64_t{1} << 63), v1::ERROR_REASON_INVALID_FIELD);
+  v1::ReportEnvelope report = Usage(1);
+  report.clear_created_at();
+  add(report, v1::ERROR_REASON_INVALID_FIELD);
+  report = Usage(1);
+  report.set_epoch(std::numeric_limits<uint64_t>::max());
+  add(report, v1::ERROR_REASON_INVALID_FIELD);
+  report = Usage(1);
+  report.set_lane(v1::LANE_HEALTH);
+  add(report, v1::ERROR_REASON_LANE_MISMATCH);
+  report = Usage(1);
+  report.set_lane(v1::LANE_UNSPECIFIED);
+  add(report, v1::ERROR_REASON_LANE_MISMATCH);
+  report = Usage(1);
+  report.mutable_consumption()->clear_cluster_id();
+  add(report, v1::ERROR_REASON_INVALID_FIELD);
+  report = Usage(1);
+  report.mutable_consumption()->mutable_environments(0)->set_environment_id(
+      "no such id");
+  add(report, v1::ERROR_REASON_INVALID_FIELD);
+  report = Usage(1);
+  report.mutable_consumption()
+      ->mutable_time_frame()
+      ->mutable_end()
+      ->set_seconds(report.consumption().time_frame().end().seconds() + 1);
+  add(report, v1::ERROR_REASON_TIME_FRAME_INVALID);
+  report = Health(1, std::numeric_limits<double>::quiet_NaN());
+  add(report, v1::ERROR_REASON_INVALID_FIELD);
+  for (const auto& [invalid, reason] : cases) {
+    ExpectRejected(Accept(invalid), reason, /*resendable=*/false);
+  }
+  EXPECT_EQ(StoredSessions(), 0);
+  EXPECT_TRUE(absl::IsNotFound(LatestHealth().status()));
+}
+
+TEST_F(ReportDeskTest, EventsAreNotSupportedYetAndMayComeAgain) {
+  v1::ReportEnvelope report = Envelope(v1::LANE_EVENTS, 1);
+  report.mutable_cluster_events()->set_cluster_id("c-1");
+  ExpectRejected(Accept(report), v1::ERROR_REASON_NOT_SUPPORTED_YET,
+                 /*resendable=*/true);
+}
+
+TEST_F(ReportDeskTest, LatestHealthCheckWins) {
+  EXPECT_EQ(Accept(Health(5, 0.5)).health_check().status(),
+            v1::HEALTH_STATUS_HEALTHY);
+  EXPECT_TRUE(Accept(Health(4, 0.4)).has_health_check())
+      << "an older one is answered";
+  EXPECT_TRUE(Accept(Health(5, 0.9)).has_health_check());
+  ASSERT_TRUE(LatestHealth().ok());
+  EXPECT_EQ(LatestHealth()->health_check.nodes(0).cpu_load(), 0.5);
+  Accept(Health(6, 0.6));
+  EXPECT_EQ(LatestHealth()->health_check.nodes(0).cpu_load(), 0.6);
+  EXPECT_EQ(LatestHealth()->result.status(), v1::HEALTH_STATUS_HEALTHY);
+}
+
+TEST_F(ReportDeskTest, ReceiptWaitsForTheCommit) {
+  store_.Hold();
+  absl::Notification received;
+  desk_.Accept({.cluster_id = "c-1", .digest = "d", .report = Usage(1)},
+               [&](v1::ReportReceipt) { received.Notify(); });
+  EXPECT_EQ(store_.held(), 1u);
+  EXPECT_FALSE(received.HasBeenNotified());
+  store_.Release();
+  received.WaitForNotification();
+  EXPECT_EQ(StoredSessions(), 120);
+}
+
+TEST_F(ReportDeskTest, StoreInTroubleMakesReportsComeAgain) {
+  for (const absl::Status& trouble :
+       {absl::UnavailableError("io error"),
+        absl::ResourceExhaustedError("disk full")}) {
+    store_.FailCommits(trouble);
+    ExpectRejected(Accept(Usage(1)), v1::ERROR_REASON_STORE_UNAVAILABLE,
+                   /*resendable=*/true);
+  }
+  store_.FailCommits(absl::OkStatus());
+  EXPECT_EQ(StoredSessions(), 0);
+  EXPECT_TRUE(Accept(Usage(1)).has_consumption());
+}
+
+TEST_F(ReportDeskTest, FullQueueSaysWhenToComeAgain) {
+  store_.Refuse(true);
+  const v1::ReportReceipt receipt = Accept(Usage(1));
+  ExpectRejected(receipt, v1::ERROR_REASON_OVERLOADED, /*resendable=*/true);
+  EXPECT_EQ(receipt.pacing().retry_after().seconds(), 3);
+}
+
+TEST_F(ReportDeskTest, WelcomeTellsTheMarksOfEachEpoch) {
+  Accept(Usage(1));
+  Accept(Usage(2));
+  Accept(Health(9));
+  v1::Hello hello;
+  hello.set_cluster_id("c-1");
+  hello.set_agent_instance_id("agent-1");
+  for (auto [lane, epoch] :
+       {std::pair(v1::LANE_BILLING, 7), std::pair(v1::LANE_HEALTH, 7),
+        std::pair(v1::LANE_EVENTS, 1)}) {
+    v1::LaneEpoch* declared = hello.add_epochs();
+    declared->set_lane(lane);
+    declared->set_epoch(epoch);
+  }
+  const absl::StatusOr<v1::Welcome> welcome = desk_.Greet(hello);
+  ASSERT_TRUE(welcome.ok()) << welcome.status();
+  ASSERT_EQ(welcome->marks_size(), 3);
+  EXPECT_EQ(welcome->marks(0).highest_accepted_sequence(), 2u);
+  EXPECT_EQ(welcome->marks(1).highest_accepted_sequence(), 9u);
+  EXPECT_EQ(welcome->marks(2).highest_accepted_sequence(), 0u);
+  uint64_t epoch = 0;
+  ASSERT_TRUE(fake_
+                  .Read([&](Reader& reader) -> absl::Status {
+                    auto e = reader.ServiceEpoch();
+                    if (e.ok()) epoch = *e;
+                    return e.status();
+                  })
+                  .ok());
+  EXPECT_EQ(welcome->service_epoch(), epoch);
+}
+
+TEST_F(ReportDeskTest, HelloNamesEachLaneOnce) {
+  v1::Hello hello;
+  hello.set_cluster_id("c-1");
+  hello.add_epochs()->set_lane(v1::LANE_BILLING);
+  hello.add_epochs()->set_lane(v1::LANE_BILLING);
+  EXPECT_TRUE(absl::IsInvalidArgument(desk_.Greet(hello).status()));
+  hello.mutable_epochs()->RemoveLast();
+  EXPECT_TRUE(desk_.Greet(hello).ok());
+  hello.add_epochs()->set_lane(static_cast<v1::Lane>(99));
+  EXPECT_TRUE(absl::IsInvalidArgument(desk_.Greet(hello).status()));
+}
+
+}  // namespace
+}  // namespace mc::service
