@@ -1,0 +1,217 @@
+// What every stream of a cluster does besides its own messages: its identity
+// is checked when it opens and at intervals, it can be ended from outside, and
+// it is counted.
+#ifndef MC_SERVICE_API_CLUSTER_STREAM_H_
+#define MC_SERVICE_API_CLUSTER_STREAM_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/executor/executor.h"
+#include "common/metrics/metrics.h"
+#include "common/rpc/bidi_reactor.h"
+#include "common/status/grpc_status.h"
+#include "common/status/status.h"
+#include "common/time/clock.h"
+#include "mc-service/api/call.h"
+#include "mc-service/api/stream_registry.h"
+#include "mc-service/domain/exchanges/exchange_log.h"
+
+namespace mc::service {
+
+// A cluster as its open stream needs it.
+struct StreamCaller {
+  std::string cluster_id;
+  bool remote_ui_requested = false;
+};
+
+// What streams share; all of it outlives them.
+struct StreamDeps {
+  // Who the peer of a connection is, or why the call is refused. It blocks, on
+  // the executor. The address is for logs.
+  using Check = std::function<absl::StatusOr<StreamCaller>(
+      const grpc::AuthContext& auth, std::string_view peer,
+      std::string_view full_method)>;
+
+  Check check;
+  Executor* executor = nullptr;
+  const Clock* clock = nullptr;
+  StreamRegistry* registry = nullptr;
+  RpcMetrics* metrics = nullptr;
+  ExchangeLog* exchanges = nullptr;
+  // An open stream's identity is checked again after this, when it speaks.
+  absl::Duration check_interval = absl::Seconds(30);
+  absl::Duration overload_retry_delay = absl::Seconds(1);
+  // Messages of one stream that are read ahead of their answers.
+  size_t max_unanswered = 64;
+};
+
+absl::Status IdentityMismatch();
+
+// The executor takes nothing more.
+absl::Status Busy(const StreamDeps& deps);
+
+template <typename Request, typename Response>
+class ClusterStream : public BidiReactor<Request, Response> {
+ public:
+  // Makes the stream and hands it to gRPC; the check runs on the executor.
+  template <typename Stream, typename... Args>
+  static Stream* Open(grpc::CallbackServerContext* context, Args&&... args) {
+    auto stream =
+        std::make_shared<Stream>(context, std::forward<Args>(args)...);
+    Stream* raw = ClusterStream::Launch(stream);
+    static_cast<ClusterStream&>(*stream).SubmitOrFail(
+        [stream] { static_cast<ClusterStream&>(*stream).Admit(); });
+    return raw;
+  }
+
+ protected:
+  // The context is only used here: it is gone when the call is over, while
+  // work on the executor may still hold the stream.
+  ClusterStream(grpc::CallbackServerContext* context, const StreamDeps& deps,
+                StreamKind kind, std::string_view full_method,
+                size_t max_unanswered)
+      : BidiReactor<Request, Response>(max_unanswered),
+        deps_(deps),
+        kind_(kind),
+        full_method_(full_method),
+        auth_(context->auth_context()),
+        peer_(context->peer()),
+        opened_at_(deps.clock->Now()) {}
+
+  const StreamDeps& deps() const { return deps_; }
+
+  // Set before the first message is read.
+  const std::string& cluster_id() const { return cluster_id_; }
+
+  bool remote_ui_requested() const ABSL_LOCKS_EXCLUDED(state_mutex_) {
+    absl::MutexLock lock(&state_mutex_);
+    return remote_ui_requested_;
+  }
+
+  // Ends the call with what may be said of `status`. Thread-safe.
+  void Fail(const absl::Status& status) {
+    this->End(ToGrpc(PublicStatus(full_method_, status)));
+  }
+
+  // Runs `work` on the executor; when that is full the call ends.
+  void SubmitOrFail(std::function<void()> work) {
+    if (deps_.executor->TryRun(std::move(work))) return;
+    Fail(Busy(deps_));
+  }
+
+  // To be called for each message.
+  void RecheckWhenDue() ABSL_LOCKS_EXCLUDED(state_mutex_) {
+    const absl::Time now = deps_.clock->Now();
+    {
+      absl::MutexLock lock(&state_mutex_);
+      if (now - checked_at_ < deps_.check_interval) return;
+      checked_at_ = now;
+    }
+    auto self = Self();
+    // When the executor is full, the next interval will do.
+    (void)deps_.executor->TryRun([self] { self->Recheck(); });
+  }
+
+  void Record(missioncontrol::v1::Exchange exchange, const absl::Status& status,
+              std::string summary) {
+    deps_.exchanges->Record({.at = deps_.clock->Now(),
+                             .exchange = exchange,
+                             .cluster_id = cluster_id_,
+                             .status = status,
+                             .summary = std::move(summary)});
+  }
+
+  template <typename Stream>
+  std::shared_ptr<Stream> SelfAs() {
+    return std::static_pointer_cast<Stream>(this->shared_from_this());
+  }
+
+ private:
+  std::shared_ptr<ClusterStream> Self() { return SelfAs<ClusterStream>(); }
+
+  void Admit() ABSL_LOCKS_EXCLUDED(state_mutex_) {
+    if (this->ended()) return;
+    absl::StatusOr<StreamCaller> caller =
+        deps_.check(*auth_, peer_, full_method_);
+    if (!caller.ok()) return Fail(caller.status());
+    cluster_id_ = caller->cluster_id;
+    {
+      absl::MutexLock lock(&state_mutex_);
+      checked_at_ = deps_.clock->Now();
+      remote_ui_requested_ = caller->remote_ui_requested;
+    }
+    std::weak_ptr<ClusterStream> weak = Self();
+    absl::StatusOr<StreamRegistry::Id> id = deps_.registry->Add(
+        kind_, cluster_id_, [weak](const absl::Status& status) {
+          if (auto self = weak.lock()) self->Fail(status);
+        });
+    if (!id.ok()) return Fail(id.status());
+    bool over = false;
+    {
+      absl::MutexLock lock(&state_mutex_);
+      over = over_;
+      if (!over) registered_ = *id;
+    }
+    if (over) return deps_.registry->Remove(*id);
+    this->StartReading();
+  }
+
+  void Recheck() ABSL_LOCKS_EXCLUDED(state_mutex_) {
+    if (this->ended()) return;
+    absl::StatusOr<StreamCaller> caller =
+        deps_.check(*auth_, peer_, full_method_);
+    if (caller.ok()) {
+      absl::MutexLock lock(&state_mutex_);
+      remote_ui_requested_ = caller->remote_ui_requested;
+      return;
+    }
+    // A store in trouble says nothing against the caller.
+    if (absl::IsPermissionDenied(caller.status()) ||
+        absl::IsUnauthenticated(caller.status())) {
+      Fail(caller.status());
+    }
+  }
+
+  void OnOver(const grpc::Status& end) final ABSL_LOCKS_EXCLUDED(state_mutex_) {
+    std::optional<StreamRegistry::Id> id;
+    {
+      absl::MutexLock lock(&state_mutex_);
+      over_ = true;
+      id = registered_;
+    }
+    if (id.has_value()) deps_.registry->Remove(*id);
+    deps_.metrics->Observe(full_method_,
+                           static_cast<absl::StatusCode>(end.error_code()),
+                           deps_.clock->Now() - opened_at_);
+  }
+
+  const StreamDeps& deps_;
+  const StreamKind kind_;
+  const std::string_view full_method_;
+  const std::shared_ptr<const grpc::AuthContext> auth_;
+  const std::string peer_;
+  const absl::Time opened_at_;
+  std::string cluster_id_;
+
+  mutable absl::Mutex state_mutex_;
+  absl::Time checked_at_ ABSL_GUARDED_BY(state_mutex_);
+  bool remote_ui_requested_ ABSL_GUARDED_BY(state_mutex_) = false;
+  std::optional<StreamRegistry::Id> registered_ ABSL_GUARDED_BY(state_mutex_);
+  bool over_ ABSL_GUARDED_BY(state_mutex_) = false;
+};
+
+}  // namespace mc::service
+
+#endif  // MC_SERVICE_API_CLUSTER_STREAM_H_

@@ -1,0 +1,61 @@
+#include "mc-service/api/heartbeats_stream.h"
+
+#include <string>
+#include <utility>
+
+#include "common/time/proto_time.h"
+#include "common/wire/check.h"
+#include "mc-service/domain/exchanges/summary.h"
+
+namespace mc::service {
+
+HeartbeatsStream::HeartbeatsStream(grpc::CallbackServerContext* context,
+                                   const StreamDeps& deps,
+                                   const HeartbeatDeps& heartbeats)
+    : ClusterStream(context, deps, StreamKind::kHeartbeats, kStreamHeartbeats,
+                    deps.max_unanswered),
+      heartbeats_(heartbeats) {}
+
+absl::Status HeartbeatsStream::Check(
+    const v1::StreamHeartbeatsRequest& beat) const {
+  if (absl::Status s = CheckMessage(beat); !s.ok()) return s;
+  if (beat.cluster_id().empty()) {
+    return InvalidField("cluster_id", "the beat does not name its cluster");
+  }
+  if (beat.cluster_id() != cluster_id()) return IdentityMismatch();
+  if (beat.node_id().empty()) {
+    return InvalidField("node_id", "the beat does not name its node");
+  }
+  if (beat.source_type() == v1::SOURCE_TYPE_UNSPECIFIED ||
+      !v1::SourceType_IsValid(beat.source_type())) {
+    return InvalidField("source_type",
+                        "the beat does not say what it speaks for");
+  }
+  return absl::OkStatus();
+}
+
+void HeartbeatsStream::OnMessage(v1::StreamHeartbeatsRequest& beat) {
+  absl::Status status = Check(beat);
+  if (status.ok()) {
+    status = heartbeats_.presence->Beat(
+        cluster_id(), beat.node_id(), beat.source_type(), deps().clock->Now());
+  }
+  std::string summary;
+  if (!status.ok()) {
+    summary = std::string(status.message());
+  } else if (deps().exchanges->watched()) {
+    summary = Summarize(beat);
+  }
+  Record(v1::EXCHANGE_HEARTBEAT, status, std::move(summary));
+  if (!status.ok()) return Fail(status);
+  RecheckWhenDue();
+  v1::StreamHeartbeatsResponse response;
+  response.set_remote_ui_requested(remote_ui_requested());
+  if (heartbeats_.interval.has_value()) {
+    *response.mutable_pacing()->mutable_next_interval() =
+        ToProto(*heartbeats_.interval);
+  }
+  Answer(std::move(response));
+}
+
+}  // namespace mc::service

@@ -1,0 +1,42 @@
+// ClusterService.StreamHeartbeats.
+#ifndef MC_SERVICE_API_HEARTBEATS_STREAM_H_
+#define MC_SERVICE_API_HEARTBEATS_STREAM_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <optional>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "mc-service/api/cluster_stream.h"
+#include "mc-service/domain/presence/presence.h"
+#include "missioncontrol/v1/heartbeat.pb.h"
+
+namespace mc::service {
+
+inline constexpr std::string_view kStreamHeartbeats =
+    "/missioncontrol.v1.ClusterService/StreamHeartbeats";
+
+struct HeartbeatDeps {
+  Presence* presence = nullptr;
+  // What clusters are told; absent: their own schedule.
+  std::optional<absl::Duration> interval;
+};
+
+// Each beat is counted and answered from memory.
+class HeartbeatsStream : public ClusterStream<v1::StreamHeartbeatsRequest,
+                                              v1::StreamHeartbeatsResponse> {
+ public:
+  HeartbeatsStream(grpc::CallbackServerContext* context, const StreamDeps& deps,
+                   const HeartbeatDeps& heartbeats);
+
+ private:
+  void OnMessage(v1::StreamHeartbeatsRequest& beat) override;
+  absl::Status Check(const v1::StreamHeartbeatsRequest& beat) const;
+
+  const HeartbeatDeps heartbeats_;
+};
+
+}  // namespace mc::service
+
+#endif  // MC_SERVICE_API_HEARTBEATS_STREAM_H_

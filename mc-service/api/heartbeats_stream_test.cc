@@ -1,0 +1,144 @@
+#include "mc-service/api/heartbeats_stream.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/synchronization/notification.h"
+#include "mc-service/api/streams_fixture.h"
+
+namespace mc::service {
+namespace {
+
+TEST_F(StreamsTest, BeatsAreAnsweredAndCounted) {
+  grpc::ClientContext context;
+  Bound(context);
+  std::unique_ptr<Heartbeats> stream = stub_->StreamHeartbeats(&context);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(stream->Write(Beat()));
+    v1::StreamHeartbeatsResponse response;
+    ASSERT_TRUE(stream->Read(&response));
+    EXPECT_FALSE(response.remote_ui_requested());
+    EXPECT_EQ(response.websocket_urls_size(), 0);
+    EXPECT_EQ(response.pacing().next_interval().seconds(), 60);
+  }
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+  absl::Notification flushed;
+  presence_.Flush(clock_.Now(), [&](absl::Status) { flushed.Notify(); });
+  flushed.WaitForNotification();
+  ASSERT_TRUE(fake_
+                  .Read([](Reader& reader) -> absl::Status {
+                    auto nodes = reader.ListPresence("c-1");
+                    if (!nodes.ok()) return nodes.status();
+                    EXPECT_EQ(nodes->size(), 1u);
+                    EXPECT_EQ(nodes->at(0).heartbeats, 3);
+                    return absl::OkStatus();
+                  })
+                  .ok());
+}
+
+TEST_F(StreamsTest, BeatThatIsNotValidEndsTheCall) {
+  const struct {
+    std::string name;
+    v1::ErrorReason reason;
+    std::function<void(v1::StreamHeartbeatsRequest&)> spoil;
+  } cases[] = {
+      {"no node", v1::ERROR_REASON_INVALID_FIELD,
+       [](auto& beat) { beat.clear_node_id(); }},
+      {"bad node", v1::ERROR_REASON_INVALID_FIELD,
+       [](auto& beat) { beat.set_node_id("a b"); }},
+      {"no source", v1::ERROR_REASON_INVALID_FIELD,
+       [](auto& beat) { beat.clear_source_type(); }},
+      {"no cluster", v1::ERROR_REASON_INVALID_FIELD,
+       [](auto& beat) { beat.clear_cluster_id(); }},
+      {"another cluster", v1::ERROR_REASON_IDENTITY_MISMATCH,
+       [](auto& beat) { beat.set_cluster_id("c-2"); }},
+  };
+  for (const auto& c : cases) {
+    grpc::ClientContext context;
+    Bound(context);
+    std::unique_ptr<Heartbeats> stream = stub_->StreamHeartbeats(&context);
+    v1::StreamHeartbeatsRequest beat = Beat();
+    c.spoil(beat);
+    stream->Write(beat);
+    v1::StreamHeartbeatsResponse response;
+    EXPECT_FALSE(stream->Read(&response)) << c.name;
+    EXPECT_EQ(ReasonOf(FromGrpc(stream->Finish())), c.reason) << c.name;
+  }
+}
+
+TEST_F(StreamsTest, NewerHeartbeatStreamSupersedesTheOlder) {
+  grpc::ClientContext older_context, newer_context;
+  Bound(older_context);
+  Bound(newer_context);
+  v1::StreamHeartbeatsResponse response;
+  std::unique_ptr<Heartbeats> older = stub_->StreamHeartbeats(&older_context);
+  ASSERT_TRUE(older->Write(Beat()));
+  ASSERT_TRUE(older->Read(&response));
+  std::unique_ptr<Heartbeats> newer = stub_->StreamHeartbeats(&newer_context);
+  ASSERT_TRUE(newer->Write(Beat()));
+  ASSERT_TRUE(newer->Read(&response));
+  EXPECT_FALSE(older->Read(&response));
+  const absl::Status status = FromGrpc(older->Finish());
+  EXPECT_TRUE(absl::IsAborted(status));
+  EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_SUPERSEDED);
+  ASSERT_TRUE(newer->Write(Beat()));
+  EXPECT_TRUE(newer->Read(&response));
+}
+
+TEST_F(StreamsTest, RevokedIdentityEndsTheOpenStream) {
+  grpc::ClientContext context;
+  Bound(context);
+  std::unique_ptr<Heartbeats> stream = stub_->StreamHeartbeats(&context);
+  v1::StreamHeartbeatsResponse response;
+  ASSERT_TRUE(stream->Write(Beat()));
+  ASSERT_TRUE(stream->Read(&response));
+  SetIdentity(absl::UnavailableError("the store is away"));
+  clock_.Advance(absl::Seconds(31));
+  ASSERT_TRUE(stream->Write(Beat()));
+  ASSERT_TRUE(stream->Read(&response)) << "that says nothing against it";
+  SetIdentity(Error(absl::StatusCode::kPermissionDenied,
+                    v1::ERROR_REASON_IDENTITY_REVOKED, "revoked"));
+  clock_.Advance(absl::Seconds(31));
+  while (stream->Write(Beat()) && stream->Read(&response)) {
+  }
+  EXPECT_EQ(ReasonOf(FromGrpc(stream->Finish())),
+            v1::ERROR_REASON_IDENTITY_REVOKED);
+}
+
+TEST_F(StreamsTest, DrainTellsBothStreamsToReconnect) {
+  grpc::ClientContext reports_context, beats_context;
+  Bound(beats_context);
+  std::unique_ptr<Reports> reports = OpenReports(reports_context);
+  std::unique_ptr<Heartbeats> beats = stub_->StreamHeartbeats(&beats_context);
+  v1::StreamHeartbeatsResponse beat_answer;
+  ASSERT_TRUE(beats->Write(Beat()));
+  ASSERT_TRUE(beats->Read(&beat_answer));
+  EXPECT_EQ(registry_.Count(StreamKind::kReports), 1u);
+  EXPECT_EQ(registry_.Count(StreamKind::kHeartbeats), 1u);
+  registry_.Drain();
+  v1::StreamReportsResponse answer;
+  EXPECT_FALSE(reports->Read(&answer));
+  EXPECT_FALSE(beats->Read(&beat_answer));
+  for (const absl::Status& status :
+       {FromGrpc(reports->Finish()), FromGrpc(beats->Finish())}) {
+    EXPECT_TRUE(absl::IsUnavailable(status));
+    EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_OVERLOADED);
+  }
+}
+
+TEST_F(StreamsTest, UploadIsNotSupportedYet) {
+  grpc::ClientContext context;
+  Bound(context);
+  v1::UploadDiagnosticsResponse response;
+  auto upload = stub_->UploadDiagnostics(&context, &response);
+  const absl::Status status = FromGrpc(upload->Finish());
+  EXPECT_TRUE(absl::IsUnimplemented(status));
+  EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_NOT_SUPPORTED_YET);
+}
+
+}  // namespace
+}  // namespace mc::service

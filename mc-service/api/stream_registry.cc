@@ -1,0 +1,95 @@
+#include "mc-service/api/stream_registry.h"
+
+#include <vector>
+
+#include "common/status/status.h"
+#include "missioncontrol/v1/errors.pb.h"
+
+namespace mc::service {
+namespace {
+
+namespace v1 = missioncontrol::v1;
+
+absl::Status Stopping() {
+  return Error(absl::StatusCode::kUnavailable, v1::ERROR_REASON_OVERLOADED,
+               "the service is stopping; reconnect");
+}
+
+absl::Status Superseded() {
+  return Error(absl::StatusCode::kAborted, v1::ERROR_REASON_SUPERSEDED,
+               "a newer heartbeat stream of this cluster replaced this one");
+}
+
+}  // namespace
+
+absl::StatusOr<StreamRegistry::Id> StreamRegistry::Add(StreamKind kind,
+                                                       std::string_view owner,
+                                                       End end) {
+  // Streams are ended without the lock: they may come back to the registry.
+  std::vector<End> superseded;
+  Id id = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (draining_) return Stopping();
+    if (kind == StreamKind::kHeartbeats) {
+      const auto [first, last] = by_owner_.equal_range(owner);
+      for (auto it = first; it != last; ++it) {
+        const Entry& other = entries_.at(it->second);
+        if (other.kind == kind) superseded.push_back(other.end);
+      }
+    }
+    id = ++last_id_;
+    entries_.try_emplace(id, Entry{kind, std::string(owner), std::move(end)});
+    by_owner_.emplace(owner, id);
+    ++counts_[kind];
+  }
+  for (const End& other : superseded) other(Superseded());
+  return id;
+}
+
+void StreamRegistry::Remove(Id id) {
+  End end;
+  absl::MutexLock lock(&mutex_);
+  const auto entry = entries_.find(id);
+  if (entry == entries_.end()) return;
+  const auto [first, last] = by_owner_.equal_range(entry->second.owner);
+  for (auto it = first; it != last; ++it) {
+    if (it->second != id) continue;
+    by_owner_.erase(it);
+    break;
+  }
+  --counts_[entry->second.kind];
+  end = std::move(entry->second.end);
+  entries_.erase(entry);
+}
+
+void StreamRegistry::Drain() {
+  std::vector<End> all;
+  {
+    absl::MutexLock lock(&mutex_);
+    draining_ = true;
+    for (const auto& [id, entry] : entries_) all.push_back(entry.end);
+  }
+  for (const End& end : all) end(Stopping());
+}
+
+void StreamRegistry::EndStreamsOf(std::string_view owner,
+                                  const absl::Status& status) {
+  std::vector<End> ends;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto [first, last] = by_owner_.equal_range(owner);
+    for (auto it = first; it != last; ++it) {
+      ends.push_back(entries_.at(it->second).end);
+    }
+  }
+  for (const End& end : ends) end(status);
+}
+
+size_t StreamRegistry::Count(StreamKind kind) const {
+  absl::MutexLock lock(&mutex_);
+  const auto it = counts_.find(kind);
+  return it == counts_.end() ? 0 : it->second;
+}
+
+}  // namespace mc::service

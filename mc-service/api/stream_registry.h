@@ -1,0 +1,70 @@
+// The open streams of all clusters, so that they can be ended from outside.
+#ifndef MC_SERVICE_API_STREAM_REGISTRY_H_
+#define MC_SERVICE_API_STREAM_REGISTRY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+
+namespace mc::service {
+
+enum class StreamKind {
+  kReports,
+  // One of a cluster: a newer one ends the older.
+  kHeartbeats,
+  kWatch,
+};
+
+// Thread-safe.
+class StreamRegistry {
+ public:
+  using Id = uint64_t;
+  // Ends a stream. It must not block, and do nothing once the stream is over;
+  // it may be called from any thread, at any time after Add began.
+  using End = std::function<void(const absl::Status&)>;
+
+  // `owner` is the cluster, or the operator of a watch. UNAVAILABLE
+  // (OVERLOADED) once the service drains. A second heartbeat stream of an
+  // owner ends the first with ABORTED (SUPERSEDED).
+  absl::StatusOr<Id> Add(StreamKind kind, std::string_view owner, End end)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  void Remove(Id id) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Ends all streams with UNAVAILABLE (OVERLOADED) and takes no further ones.
+  void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Ends the streams of one owner, for instance when it was revoked.
+  void EndStreamsOf(std::string_view owner, const absl::Status& status)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  size_t Count(StreamKind kind) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Entry {
+    StreamKind kind;
+    std::string owner;
+    End end;
+  };
+
+  mutable absl::Mutex mutex_;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  Id last_id_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<Id, Entry> entries_ ABSL_GUARDED_BY(mutex_);
+  std::map<StreamKind, size_t> counts_ ABSL_GUARDED_BY(mutex_);
+  // The streams of an owner.
+  std::multimap<std::string, Id, std::less<>> by_owner_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace mc::service
+
+#endif  // MC_SERVICE_API_STREAM_REGISTRY_H_

@@ -1,0 +1,101 @@
+#include "mc-service/cli/configuration.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/config/yaml_config.h"
+#include "common/files/files.h"
+#include "google/protobuf/util/time_util.h"
+
+namespace mc::service {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+void Default(std::string_view value, std::string* field) {
+  if (field->empty()) *field = std::string(value);
+}
+
+void DefaultListener(std::string_view directory, std::string_view address,
+                     const CertificateFiles& files, bool reflection,
+                     config::Listener* listener) {
+  Default(address, listener->mutable_address());
+  if (!listener->has_reflection()) listener->set_reflection(reflection);
+  // One without the other is for the checks to report.
+  if (listener->certificate_file().empty() && listener->key_file().empty()) {
+    listener->set_certificate_file(files.certificate);
+    listener->set_key_file(files.key);
+    return;
+  }
+  for (std::string* file :
+       {listener->mutable_certificate_file(), listener->mutable_key_file()}) {
+    if (!file->empty()) *file = ResolvePath(directory, *file);
+  }
+}
+
+}  // namespace
+
+void ApplyDefaults(std::string_view directory, config::ServiceConfig& values) {
+  values.set_state_directory(
+      values.state_directory().empty()
+          ? std::string(directory)
+          : ResolvePath(directory, values.state_directory()));
+  const StateLayout state(values.state_directory());
+  const CertificateFiles files = state.ServerCertificate();
+  config::Listeners* listeners = values.mutable_listeners();
+  DefaultListener(directory, "0.0.0.0:8442", files, false,
+                  listeners->mutable_enrollment());
+  DefaultListener(directory, "0.0.0.0:8443", files, false,
+                  listeners->mutable_cluster());
+  DefaultListener(directory, "127.0.0.1:8444", files, true,
+                  listeners->mutable_operator_());
+  Default("127.0.0.1:9464", listeners->mutable_metrics()->mutable_address());
+  if (!values.certificates().has_cluster_lifetime()) {
+    *values.mutable_certificates()->mutable_cluster_lifetime() =
+        TimeUtil::HoursToDuration(30 * 24);
+  }
+  config::Limits* limits = values.mutable_limits();
+  if (limits->max_message_bytes() == 0) limits->set_max_message_bytes(4 << 20);
+  if (limits->max_queued_calls() == 0) limits->set_max_queued_calls(10000);
+  if (limits->worker_threads() == 0) limits->set_worker_threads(8);
+  if (!values.has_write_behind_interval()) {
+    *values.mutable_write_behind_interval() = TimeUtil::SecondsToDuration(5);
+  }
+  if (!values.has_drain_timeout()) {
+    *values.mutable_drain_timeout() = TimeUtil::SecondsToDuration(10);
+  }
+}
+
+absl::StatusOr<Configuration> LoadConfiguration(const std::string& file) {
+  Configuration result{file, {}};
+  if (absl::Status status = LoadYaml(file, &result.values); !status.ok()) {
+    return status;
+  }
+  ApplyDefaults(DirectoryOf(file), result.values);
+  return result;
+}
+
+absl::StatusOr<HostPort> ParseHostPort(std::string_view address) {
+  const size_t colon = address.rfind(':');
+  const auto bad = [&address] {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", absl::string_view(address.data(), address.size()),
+        "\" is not of the form host:port, for instance 127.0.0.1:8443"));
+  };
+  if (colon == std::string_view::npos) return bad();
+  std::string_view host = address.substr(0, colon);
+  const std::string_view port = address.substr(colon + 1);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string_view::npos) {
+    return bad();
+  }
+  HostPort result{std::string(host), 0};
+  if (host.empty() ||
+      !absl::SimpleAtoi({port.data(), port.size()}, &result.port) ||
+      result.port < 0 || result.port > 65535) {
+    return bad();
+  }
+  return result;
+}
+
+}  // namespace mc::service

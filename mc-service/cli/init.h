@@ -1,0 +1,38 @@
+// `mc-service init`: makes the state directory of a new service.
+#ifndef MC_SERVICE_CLI_INIT_H_
+#define MC_SERVICE_CLI_INIT_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/time/clock.h"
+#include "mc-service/cli/state_layout.h"
+
+namespace mc::service {
+
+struct InitOptions {
+  std::string directory;
+  // What clusters and operators reach the service by: DNS names and addresses
+  // in the server's certificate.
+  std::vector<std::string> server_names;
+  std::string trust_domain = "missioncontrol.local";
+  // Writes port 0 for every listener, on 127.0.0.1.
+  bool free_ports = false;
+  const Clock* clock = nullptr;
+};
+
+// "localhost", "127.0.0.1", "::1" and this host's name.
+std::vector<std::string> DefaultServerNames();
+
+// Makes the directory with everything in it, or nothing: it appears complete,
+// by a rename. FAILED_PRECONDITION when it is initialized already, or holds
+// anything else; INVALID_ARGUMENT for a wrong trust domain or server name.
+absl::Status Init(const InitOptions& options);
+
+// What init says when it is done: what was made, what to do next.
+std::string NextSteps(const StateLayout& state);
+
+}  // namespace mc::service
+
+#endif  // MC_SERVICE_CLI_INIT_H_

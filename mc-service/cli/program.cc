@@ -1,0 +1,165 @@
+#include "mc-service/cli/program.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/status/status.h"
+#include "common/time/clock.h"
+#include "mc-service/cli/checks.h"
+#include "mc-service/cli/configuration.h"
+#include "mc-service/cli/healthcheck.h"
+#include "mc-service/cli/init.h"
+#include "mc-service/cli/run.h"
+
+namespace mc::service {
+namespace {
+
+constexpr int kUsageError = 2;
+constexpr char kConfigFile[] = "mc-service.yaml";
+
+// What the subcommands take, and what they return.
+struct Arguments {
+  InitOptions init;
+  std::string config = kConfigFile;
+  std::string output = "text";
+};
+
+absl::Status InitCommand(InitOptions options) {
+  const RealClock clock;
+  options.clock = &clock;
+  if (options.server_names.empty()) {
+    options.server_names = DefaultServerNames();
+  }
+  absl::Status status = Init(options);
+  if (status.ok()) std::cout << NextSteps(StateLayout(options.directory));
+  return status;
+}
+
+absl::Status ValidateCommand(const Arguments& arguments) {
+  const absl::StatusOr<Configuration> configuration =
+      LoadConfiguration(arguments.config);
+  std::vector<Problem> problems;
+  if (configuration.ok()) {
+    problems = CheckConfiguration(*configuration, RealClock().Now());
+  } else {
+    problems.push_back({Problem::Severity::kError, arguments.config,
+                        std::string(configuration.status().message())});
+  }
+  std::cout << (arguments.output == "json" ? ProblemsAsJson(problems)
+                                           : ProblemsAsText(problems));
+  return FirstError(problems);
+}
+
+absl::Status HealthcheckCommand(const Arguments& arguments) {
+  const absl::StatusOr<Configuration> configuration =
+      LoadConfiguration(arguments.config);
+  if (!configuration.ok()) return configuration.status();
+  return Healthcheck(*configuration);
+}
+
+absl::Status RunCommand(const Arguments& arguments) {
+  const absl::StatusOr<Configuration> configuration =
+      LoadConfiguration(arguments.config);
+  if (!configuration.ok()) return configuration.status();
+  return Run(*configuration);
+}
+
+void AddConfigOption(CLI::App* command, Arguments& arguments) {
+  command->add_option("--config", arguments.config, "The configuration file")
+      ->capture_default_str();
+}
+
+CLI::App* AddInit(CLI::App& app, Arguments& arguments) {
+  CLI::App* init =
+      app.add_subcommand("init", "Make the state directory of a new service");
+  InitOptions& options = arguments.init;
+  init->add_option("--directory", options.directory,
+                   "The directory to make; it must be absent or empty")
+      ->required();
+  init->add_option("--server-name", options.server_names,
+                   "A DNS name or address that clusters and operators reach "
+                   "the service by; repeat it for more (default: localhost, "
+                   "127.0.0.1, ::1 and this host's name)");
+  init->add_option("--trust-domain", options.trust_domain,
+                   "The authority in all identities")
+      ->capture_default_str();
+  init->add_flag("--free-ports", options.free_ports,
+                 "Let every listener take a free port on 127.0.0.1; ports.json "
+                 "in the directory says which, while the service runs");
+  init->footer(
+      "Example:\n"
+      "  mc-service init --directory /var/lib/mission-control \\\n"
+      "    --server-name mc.example.com --trust-domain example.com");
+  return init;
+}
+
+}  // namespace
+
+int RunProgram(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app("The vendor's side of Mission Control.", "mc-service");
+  app.require_subcommand(1);
+  app.footer(
+      "Examples:\n"
+      "  mc-service init --directory DIR\n"
+      "  mc-service validate --config DIR/mc-service.yaml\n"
+      "  mc-service run --config DIR/mc-service.yaml\n"
+      "\n"
+      "Exit codes: 0 success, 1 failure, 2 wrong usage or configuration, 5 the "
+      "service cannot be\nreached, 6 the state does not allow it.");
+  CLI::App* init = AddInit(app, arguments);
+  CLI::App* run = app.add_subcommand("run", "Run the service");
+  AddConfigOption(run, arguments);
+  run->footer(
+      "SIGTERM or SIGINT ends it in order, a second one at once.\n"
+      "Example:\n  mc-service run --config DIR/mc-service.yaml");
+  CLI::App* validate = app.add_subcommand(
+      "validate", "Report what is wrong with the configuration and its files");
+  AddConfigOption(validate, arguments);
+  validate->add_option("--output", arguments.output, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  validate->footer(
+      "Exit code 2 when there is an error; warnings alone are no error.\n"
+      "Example:\n"
+      "  mc-service validate --config DIR/mc-service.yaml --output json");
+  CLI::App* healthcheck = app.add_subcommand(
+      "healthcheck", "Ask the running service whether it is ready");
+  AddConfigOption(healthcheck, arguments);
+  healthcheck->footer(
+      "Exit code 0 when it is ready, 5 when it is not.\n"
+      "Example:\n  mc-service healthcheck --config DIR/mc-service.yaml");
+  CLI::App* version = app.add_subcommand("version", "Print the version");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    std::cerr << "mc-service: " << error.what() << " (see --help)\n";
+    return kUsageError;
+  }
+  absl::Status status;
+  if (init->parsed()) {
+    status = InitCommand(arguments.init);
+  } else if (run->parsed()) {
+    status = RunCommand(arguments);
+  } else if (validate->parsed()) {
+    // The report is the result; there is nothing to add to it.
+    return ExitCodeOf(ValidateCommand(arguments));
+  } else if (healthcheck->parsed()) {
+    status = HealthcheckCommand(arguments);
+  } else if (version->parsed()) {
+    std::cout << "mc-service " MC_VERSION "\n";
+  }
+  if (!status.ok()) {
+    std::cerr << "mc-service: " << status.message() << "\n";
+  }
+  return ExitCodeOf(status);
+}
+
+}  // namespace mc::service

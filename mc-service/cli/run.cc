@@ -1,0 +1,80 @@
+#include "mc-service/cli/run.h"
+
+#include <grpc/support/log.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/lifecycle/lifecycle.h"
+#include "common/log/log.h"
+#include "common/time/clock.h"
+#include "mc-service/cli/checks.h"
+#include "mc-service/server.h"
+
+namespace mc::service {
+namespace {
+
+LogOptions LogOptionsOf(const config::Log& log) {
+  LogOptions options;
+  options.json = log.format() != config::LOG_FORMAT_TEXT;
+  switch (log.level()) {
+    case config::LOG_LEVEL_DEBUG:
+      options.level = LogLevel::kDebug;
+      break;
+    case config::LOG_LEVEL_WARNING:
+      options.level = LogLevel::kWarning;
+      break;
+    case config::LOG_LEVEL_ERROR:
+      options.level = LogLevel::kError;
+      break;
+    default:
+      options.level = LogLevel::kInfo;
+  }
+  return options;
+}
+
+// gRPC's own lines become ours. What it says while the service starts comes
+// back as the error of starting; afterwards it is about clients, for instance
+// why a handshake was refused.
+std::atomic<bool> started{false};
+
+void LogGrpc(gpr_log_func_args* line) {
+  if (line->severity < GPR_LOG_SEVERITY_ERROR || !started) return;
+  LogWarning("gRPC reports", {{"detail", line->message}});
+}
+
+}  // namespace
+
+absl::Status Run(const Configuration& configuration) {
+  RealClock clock;
+  const std::vector<Problem> problems =
+      CheckConfiguration(configuration, clock.Now());
+  absl::Status status = FirstError(problems);
+  if (!status.ok()) return status;
+  InitLog(LogOptionsOf(configuration.values.log()));
+  gpr_set_log_function(LogGrpc);
+  StopSignal stop;
+  RaiseDescriptorLimit();
+  absl::StatusOr<std::unique_ptr<Server>> server =
+      Server::Start({.configuration = configuration, .clock = &clock});
+  if (!server.ok()) return server.status();
+  started = true;
+  for (const Problem& problem : problems) {
+    LogWarning("weak setting", {{"detail", Describe(problem)}});
+  }
+  const Ports& ports = (*server)->ports();
+  LogInfo("ready", {{"enrollment_port", ports.enrollment},
+                    {"cluster_port", ports.cluster},
+                    {"operator_port", ports.operator_},
+                    {"metrics_port", ports.metrics}});
+  stop.Wait();
+  LogInfo("stopping", {});
+  (*server)->Drain();
+  LogInfo("stopped", {});
+  return absl::OkStatus();
+}
+
+}  // namespace mc::service

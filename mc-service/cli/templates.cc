@@ -1,0 +1,102 @@
+#include "mc-service/cli/templates.h"
+
+#include "absl/strings/str_replace.h"
+
+namespace mc::service {
+namespace {
+
+constexpr char kService[] =
+    R"(# The configuration of mc-service. Each key that is commented out shows its
+# default. A key that is not known is an error:
+#   mc-service validate --config FILE
+
+# The authority of all identities, spiffe://<trust domain>/... It is part of
+# every certificate that was issued: it stays as it is.
+trust_domain: $TRUST_DOMAIN
+
+# Where the store, the CAs and the keys are. Only this program's user may read
+# it. A relative path is relative to this file.
+# state_directory: .
+
+# host:port; port 0 takes a free port. The ports in use are in ports.json in
+# the state directory while the service runs.
+listeners:
+  # Clusters that are not registered yet; no client certificate.
+  enrollment:
+    address: $ENROLLMENT
+    # Lists methods to whoever reaches the listener.
+    # reflection: false
+    # A certificate chain and key (PEM) of your own, for instance of a public
+    # CA; the default is the pair in server/.
+    # certificate_file: server/server.crt
+    # key_file: server/server.key
+  # Registered clusters, by their certificate.
+  cluster:
+    address: $CLUSTER
+    # reflection: false
+  # Operators (mcctl), by their certificate.
+  operator:
+    address: $OPERATOR
+    # reflection: true
+  # Plain HTTP: /metrics, /healthz, /readyz. Keep it on loopback or behind a
+  # firewall.
+  metrics:
+    address: $METRICS
+
+# Lifetime of a cluster's certificate.
+# certificates:
+#   cluster_lifetime: 30d
+
+# The largest message that is accepted, in bytes; the calls that wait for a
+# thread; the threads.
+# limits:
+#   max_message_bytes: 4194304
+#   max_queued_calls: 10000
+#   worker_threads: 8
+
+# level: debug, info, warning or error; format: json or text.
+# log:
+#   level: info
+#   format: json
+
+# Heartbeats and counts are written at this interval.
+# write_behind_interval: 5s
+
+# How long open calls may take after SIGTERM.
+# drain_timeout: 10s
+
+# How often clusters are told to come; without them they keep their own
+# schedule.
+# pacing:
+#   heartbeat_interval: 1m
+#   license_interval: 5m
+#   updates_interval: 1h
+)";
+
+constexpr char kMcctl[] =
+    R"(# How mcctl reaches mc-service. Relative paths are relative to this file.
+operator_address: 127.0.0.1:8444
+ca_file: operator/ca.crt
+certificate_file: operator/admin.crt
+key_file: operator/admin.key
+)";
+
+}  // namespace
+
+std::string ServiceConfigTemplate(std::string_view trust_domain,
+                                  bool free_ports) {
+  const auto address = [free_ports](absl::string_view usual) {
+    return free_ports ? absl::string_view("127.0.0.1:0") : usual;
+  };
+  return absl::StrReplaceAll(
+      kService, {{"$TRUST_DOMAIN",
+                  absl::string_view(trust_domain.data(), trust_domain.size())},
+                 {"$ENROLLMENT", address("0.0.0.0:8442")},
+                 {"$CLUSTER", address("0.0.0.0:8443")},
+                 {"$OPERATOR", address("127.0.0.1:8444")},
+                 {"$METRICS", address("127.0.0.1:9464")}});
+}
+
+std::string McctlConfigTemplate() { return kMcctl; }
+
+}  // namespace mc::service

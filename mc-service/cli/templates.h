@@ -1,0 +1,19 @@
+// The configuration files that `mc-service init` writes.
+#ifndef MC_SERVICE_CLI_TEMPLATES_H_
+#define MC_SERVICE_CLI_TEMPLATES_H_
+
+#include <string>
+#include <string_view>
+
+namespace mc::service {
+
+// mc-service.yaml, with a comment for each key.
+std::string ServiceConfigTemplate(std::string_view trust_domain,
+                                  bool free_ports);
+
+// mcctl.yaml; its paths are relative to itself.
+std::string McctlConfigTemplate();
+
+}  // namespace mc::service
+
+#endif  // MC_SERVICE_CLI_TEMPLATES_H_

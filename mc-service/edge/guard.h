@@ -1,0 +1,60 @@
+// Decides whether a call may run, and for whom.
+#ifndef MC_SERVICE_EDGE_GUARD_H_
+#define MC_SERVICE_EDGE_GUARD_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/time/clock.h"
+#include "mc-service/edge/policy.h"
+#include "mc-service/store/types.h"
+
+namespace mc::service {
+
+// Thread-safe as far as its lookups are.
+class Guard {
+ public:
+  struct Options {
+    // The authority that identities must have.
+    std::string trust_domain;
+    // The cluster that may call, or IDENTITY_UNKNOWN, IDENTITY_REVOKED, or the
+    // store's error. It may block.
+    std::function<absl::StatusOr<Cluster>(std::string_view id)> find_cluster;
+    // The operator's role; IDENTITY_UNKNOWN or the store's error. It may block.
+    std::function<absl::StatusOr<Operator>(std::string_view name)>
+        find_operator;
+    const Clock* clock = nullptr;
+  };
+
+  explicit Guard(Options options);
+
+  // The caller, or why the call is refused: PERMISSION_DENIED
+  // (METHOD_NOT_ALLOWED, IDENTITY_UNKNOWN, IDENTITY_REVOKED,
+  // ROLE_NOT_SUFFICIENT), UNAUTHENTICATED (IDENTITY_MISSING: also a certificate
+  // that has expired since the handshake), or the store's error. A cluster
+  // whose registration another key took over is revoked. It may block: not for
+  // reactions, but for the executor. On an open stream it is called again at
+  // intervals.
+  absl::StatusOr<Caller> Check(const grpc::CallbackServerContext& context,
+                               std::string_view full_method) const;
+
+  // The same, of what the handshake proved. `peer` goes into the Caller.
+  absl::StatusOr<Caller> Check(const grpc::AuthContext& auth,
+                               std::string_view peer,
+                               std::string_view full_method) const;
+
+ private:
+  absl::Status CheckCluster(const grpc::AuthContext& auth,
+                            const std::string& id) const;
+
+  const Options options_;
+};
+
+}  // namespace mc::service
+
+#endif  // MC_SERVICE_EDGE_GUARD_H_

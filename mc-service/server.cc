@@ -1,0 +1,403 @@
+#include "mc-service/server.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/crypto/authority.h"
+#include "common/crypto/document.h"
+#include "common/crypto/key.h"
+#include "common/executor/executor.h"
+#include "common/files/files.h"
+#include "common/lifecycle/lifecycle.h"
+#include "common/log/log.h"
+#include "common/metrics/metrics.h"
+#include "common/metrics/metrics_server.h"
+#include "common/time/proto_time.h"
+#include "common/time/timer_queue.h"
+#include "common/tls/credentials.h"
+#include "mc-service/api/call.h"
+#include "mc-service/api/cluster_calls.h"
+#include "mc-service/api/cluster_service.h"
+#include "mc-service/api/enrollment_service.h"
+#include "mc-service/api/fleet_service.h"
+#include "mc-service/api/stream_registry.h"
+#include "mc-service/domain/enrollment/directory.h"
+#include "mc-service/domain/enrollment/enrollment_desk.h"
+#include "mc-service/domain/exchanges/exchange_log.h"
+#include "mc-service/domain/license/license_desk.h"
+#include "mc-service/domain/presence/presence.h"
+#include "mc-service/domain/reports/report_desk.h"
+#include "mc-service/domain/updates/release.h"
+#include "mc-service/domain/updates/updates.h"
+#include "mc-service/edge/guard.h"
+#include "mc-service/edge/listener.h"
+#include "mc-service/edge/store_metrics.h"
+#include "mc-service/store/sqlite/sqlite_store.h"
+
+namespace mc::service {
+namespace {
+
+// Absent stays absent. The configuration was checked: it is valid.
+std::optional<absl::Duration> IntervalOf(
+    bool present, const google::protobuf::Duration& interval) {
+  if (!present) return std::nullopt;
+  return *FromProto(interval);
+}
+
+// What lives as long as the service, in the order in which it is built: each
+// part uses only parts above it.
+struct Graph {
+  struct Durable {
+    std::unique_ptr<Store> store;
+    DocumentSigner signer;
+    CertificateAuthority cluster_ca;
+  };
+
+  Graph(const config::ServiceConfig& values, const Clock* clock,
+        Metrics* metrics, Durable durable_parts)
+      : durable(std::move(durable_parts)),
+        rpc_metrics(metrics),
+        executor(values.limits().worker_threads(),
+                 values.limits().max_queued_calls()),
+        exchanges({.store = store()}),
+        presence({.store = store()}),
+        clusters({.store = store(), .clock = clock}),
+        operators({.store = store(), .clock = clock}),
+        guard(
+            {.trust_domain = values.trust_domain(),
+             .find_cluster =
+                 [this](std::string_view id) { return FindCluster(id); },
+             .find_operator =
+                 [this](std::string_view name) { return operators.Find(name); },
+             .clock = clock}),
+        calls({.executor = &executor,
+               .guard = &guard,
+               .metrics = &rpc_metrics,
+               .exchanges = &exchanges,
+               .clock = clock}),
+        enrollment({.store = store(),
+                    .directory = &clusters,
+                    .authority = &durable.cluster_ca,
+                    .signer = &durable.signer,
+                    .clock = clock,
+                    .trust_domain = values.trust_domain(),
+                    .certificate_lifetime =
+                        *FromProto(values.certificates().cluster_lifetime())}),
+        licenses(
+            {.store = store(),
+             .signer = &durable.signer,
+             .clock = clock,
+             .next_interval = IntervalOf(values.pacing().has_license_interval(),
+                                         values.pacing().license_interval())}),
+        updates(
+            {.store = store(),
+             .clock = clock,
+             .next_interval = IntervalOf(values.pacing().has_updates_interval(),
+                                         values.pacing().updates_interval())}),
+        releases({.store = store(), .signer = &durable.signer, .clock = clock}),
+        reports(ReportOptions(clock, metrics)),
+        enrollment_service({.runner = &calls, .desk = &enrollment}),
+        cluster_service(ClusterOptions(values, clock)),
+        fleet_service(FleetOptions(clock)) {}
+
+  Store* store() const { return durable.store.get(); }
+
+  // The cluster, if it may call.
+  absl::StatusOr<Cluster> FindCluster(std::string_view id) {
+    const absl::Status status = clusters.CheckRegistered(id);
+    if (!status.ok()) return status;
+    return clusters.Find(id);
+  }
+
+  absl::StatusOr<StreamCaller> CheckStream(const grpc::AuthContext& auth,
+                                           std::string_view peer,
+                                           std::string_view full_method) {
+    const absl::StatusOr<Caller> caller = guard.Check(auth, peer, full_method);
+    if (!caller.ok()) return caller.status();
+    const absl::StatusOr<Cluster> cluster = clusters.Find(caller->id);
+    if (!cluster.ok()) return cluster.status();
+    return StreamCaller{caller->id, cluster->remote_ui_requested};
+  }
+
+  void ClusterChanged(std::string_view id) {
+    clusters.Invalidate(id);
+    const absl::Status status = clusters.CheckRegistered(id);
+    if (absl::IsPermissionDenied(status)) streams.EndStreamsOf(id, status);
+  }
+
+  ReportDesk::Options ReportOptions(const Clock* clock, Metrics* metrics) {
+    prometheus::Counter& conflicts = metrics->AddCounter(
+        "report_conflicts_total",
+        "Reports whose key came before with other content.");
+    ReportDesk::Options options;
+    options.store = store();
+    options.signer = &durable.signer;
+    options.clock = clock;
+    options.on_conflict = [&conflicts](const ReportKey&) {
+      conflicts.Increment();
+    };
+    return options;
+  }
+
+  ClusterService::Options ClusterOptions(const config::ServiceConfig& values,
+                                         const Clock* clock) {
+    ClusterService::Options options;
+    options.calls = &calls;
+    options.streams.check = std::bind_front(&Graph::CheckStream, this);
+    options.streams.executor = &executor;
+    options.streams.clock = clock;
+    options.streams.registry = &streams;
+    options.streams.metrics = &rpc_metrics;
+    options.streams.exchanges = &exchanges;
+    options.reports = &reports;
+    options.heartbeats.presence = &presence;
+    options.heartbeats.interval =
+        IntervalOf(values.pacing().has_heartbeat_interval(),
+                   values.pacing().heartbeat_interval());
+    options.check_license = std::bind_front(CheckLicense, std::cref(licenses));
+    options.check_updates = std::bind_front(CheckUpdates, std::cref(updates));
+    return options;
+  }
+
+  FleetService::Options FleetOptions(const Clock* clock) {
+    FleetService::Options options;
+    options.calls = &calls;
+    options.store = store();
+    options.clock = clock;
+    options.releases = &releases;
+    options.exchanges = &exchanges;
+    options.streams = &streams;
+    options.guard = &guard;
+    options.executor = &executor;
+    options.metrics = &rpc_metrics;
+    options.cluster_changed = std::bind_front(&Graph::ClusterChanged, this);
+    return options;
+  }
+
+  Durable durable;
+  RpcMetrics rpc_metrics;
+  Executor executor;
+  ExchangeLog exchanges;
+  Presence presence;
+  ClusterDirectory clusters;
+  OperatorDirectory operators;
+  Guard guard;
+  CallRunner calls;
+  StreamRegistry streams;
+  EnrollmentDesk enrollment;
+  LicenseDesk licenses;
+  UpdateDesk updates;
+  ReleaseDesk releases;
+  ReportDesk reports;
+  EnrollmentService enrollment_service;
+  ClusterService cluster_service;
+  FleetService fleet_service;
+};
+
+class RunningServer : public Server {
+ public:
+  explicit RunningServer(Options options)
+      : options_(std::move(options)), store_metrics_(&metrics_) {}
+  ~RunningServer() override { Drain(); }
+
+  absl::Status Open() {
+    absl::Status status = BuildGraph();
+    if (status.ok()) status = Listen();
+    if (status.ok()) status = ListenForMetrics();
+    if (status.ok()) status = WritePorts(ports_, state().PortsFile());
+    if (!status.ok()) return status;
+    timers_.emplace(options_.clock);
+    ScheduleFlush();
+    SetServing(true);
+    return absl::OkStatus();
+  }
+
+  const Ports& ports() const override { return ports_; }
+
+  void Drain() override {
+    if (std::exchange(drained_, true)) return;
+    SetServing(false);
+    // Without the store the ports file is another process's.
+    if (graph_ == nullptr) return;
+    ::unlink(state().PortsFile().c_str());
+    graph_->streams.Drain();
+    const absl::Time deadline =
+        options_.clock->Now() + *FromProto(values().drain_timeout());
+    std::vector<std::thread> threads;
+    for (const auto& listener : listeners_) {
+      threads.emplace_back(
+          [&listener, deadline] { listener->Shutdown(deadline); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    // No call is open any more: what is in memory now is all there is.
+    if (timers_.has_value()) timers_->Stop();
+    Flush();
+    graph_->store()->Stop();
+    graph_->executor.Shutdown();
+  }
+
+ private:
+  const config::ServiceConfig& values() const {
+    return options_.configuration.values;
+  }
+  StateLayout state() const { return options_.configuration.state(); }
+
+  absl::Status BuildGraph() {
+    absl::StatusOr<std::unique_ptr<Store>> store = OpenStore();
+    if (!store.ok()) return store.status();
+    const absl::StatusOr<std::string> key_pem =
+        ReadPrivateFile(state().DocumentKeyFile());
+    if (!key_pem.ok()) return key_pem.status();
+    absl::StatusOr<PrivateKey> key = PrivateKey::FromPem(*key_pem);
+    if (!key.ok()) return key.status();
+    absl::StatusOr<DocumentSigner> signer =
+        DocumentSigner::Create(*std::move(key));
+    if (!signer.ok()) return signer.status();
+    const CertificateFiles files = state().ClusterCa();
+    const absl::StatusOr<std::string> ca = ReadFile(files.certificate);
+    if (!ca.ok()) return ca.status();
+    const absl::StatusOr<std::string> ca_key = ReadPrivateFile(files.key);
+    if (!ca_key.ok()) return ca_key.status();
+    absl::StatusOr<CertificateAuthority> authority =
+        CertificateAuthority::Load(*ca, *ca_key);
+    if (!authority.ok()) return authority.status();
+    graph_ = std::make_unique<Graph>(
+        values(), options_.clock, &metrics_,
+        Graph::Durable{*std::move(store), *std::move(signer),
+                       *std::move(authority)});
+    AddMetrics();
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::unique_ptr<Store>> OpenStore() {
+    SqliteOptions options;
+    options.path = state().StoreFile();
+    options.clock = options_.clock;
+    options.observer = [this](const sqlite::BatchStats& stats) {
+      store_metrics_.Observe(stats);
+    };
+    return OpenSqliteStore(std::move(options));
+  }
+
+  void AddMetrics() {
+    metrics_.AddGauge(
+        "connected_clusters", "Clusters with an open heartbeat stream.",
+        [this] { return graph_->streams.Count(StreamKind::kHeartbeats); });
+    metrics_.AddGauge("executor_queue_length", "Calls that wait for a thread.",
+                      [this] { return graph_->executor.queued(); });
+    metrics_.AddGauge("open_descriptors", "Descriptors that are open.",
+                      [] { return OpenDescriptors(); });
+    metrics_.AddGauge("descriptor_limit", "Descriptors that may be open.",
+                      [] { return ::sysconf(_SC_OPEN_MAX); });
+  }
+
+  absl::Status Listen() {
+    const config::Listeners& listeners = values().listeners();
+    absl::Status status =
+        Listen(Listener::kEnrollment, listeners.enrollment(), "",
+               &graph_->enrollment_service,
+               v1::EnrollmentService::service_full_name(), ports_.enrollment);
+    status.Update(
+        Listen(Listener::kCluster, listeners.cluster(),
+               state().ClusterCa().certificate, &graph_->cluster_service,
+               v1::ClusterService::service_full_name(), ports_.cluster));
+    status.Update(
+        Listen(Listener::kOperator, listeners.operator_(),
+               state().OperatorCa().certificate, &graph_->fleet_service,
+               v1::FleetService::service_full_name(), ports_.operator_));
+    return status;
+  }
+
+  // Without a CA no client certificate is asked for.
+  absl::Status Listen(Listener listener, const config::Listener& settings,
+                      const std::string& client_ca_file, grpc::Service* service,
+                      const char* service_name, int& port) {
+    const auto chain = ReadFile(settings.certificate_file());
+    if (!chain.ok()) return chain.status();
+    const auto key = ReadPrivateFile(settings.key_file());
+    if (!key.ok()) return key.status();
+    ServerTls tls{*chain, *key, ""};
+    if (!client_ca_file.empty()) {
+      const auto client_ca = ReadFile(client_ca_file);
+      if (!client_ca.ok()) return client_ca.status();
+      tls.client_ca_pem = *client_ca;
+    }
+    auto credentials = MakeServerCredentials(tls, *options_.clock);
+    if (!credentials.ok()) return credentials.status();
+    ListenerServer::Options options;
+    options.listener = listener;
+    options.address = settings.address();
+    options.credentials = *std::move(credentials);
+    options.reflection = settings.reflection();
+    options.max_message_bytes = values().limits().max_message_bytes();
+    options.services = {service};
+    options.service_names = {service_name};
+    auto started = ListenerServer::Start(options);
+    if (!started.ok()) return started.status();
+    port = (*started)->port();
+    listeners_.push_back(*std::move(started));
+    return absl::OkStatus();
+  }
+
+  absl::Status ListenForMetrics() {
+    absl::StatusOr<HostPort> address =
+        ParseHostPort(values().listeners().metrics().address());
+    if (!address.ok()) return address.status();
+    if (address->host == "localhost") address->host = "127.0.0.1";
+    auto server = MetricsServer::Start(
+        address->host, address->port, &metrics_,
+        [this] { return serving_ && store_metrics_.last_commit_succeeded(); });
+    if (!server.ok()) return server.status();
+    ports_.metrics = (*server)->port();
+    metrics_server_ = *std::move(server);
+    return absl::OkStatus();
+  }
+
+  void SetServing(bool serving) {
+    serving_ = serving;
+    for (const auto& listener : listeners_) listener->SetServing(serving);
+  }
+
+  void Flush() {
+    graph_->presence.Flush(options_.clock->Now());
+    graph_->exchanges.Flush();
+  }
+
+  void ScheduleFlush() {
+    timers_->ScheduleAfter(*FromProto(values().write_behind_interval()),
+                           [this] {
+                             Flush();
+                             ScheduleFlush();
+                           });
+  }
+
+  const Options options_;
+  Ports ports_;
+  std::atomic<bool> serving_{false};
+  bool drained_ = false;
+  Metrics metrics_;
+  StoreMetrics store_metrics_;
+  std::unique_ptr<Graph> graph_;
+  std::vector<std::unique_ptr<ListenerServer>> listeners_;
+  std::optional<TimerQueue> timers_;
+  std::unique_ptr<MetricsServer> metrics_server_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(Options options) {
+  auto server = std::make_unique<RunningServer>(std::move(options));
+  const absl::Status status = server->Open();
+  if (!status.ok()) return status;
+  return server;
+}
+
+}  // namespace mc::service
