@@ -1,0 +1,48 @@
+// mcctl's commands, by subject. Each function adds its commands to the
+// application; they run through `Run`, which keeps the status for main.
+#ifndef MC_SERVICE_CTL_COMMANDS_H_
+#define MC_SERVICE_CTL_COMMANDS_H_
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "mc-service/ctl/client.h"
+
+namespace mc::service {
+
+struct Context {
+  Client* client = nullptr;
+  // What the command that ran returned.
+  absl::Status status;
+};
+
+// A command with an example in its help; `run` is called when it is given.
+// The application outlives the returned pointer.
+CLI::App* AddCommand(CLI::App& parent, Context& context,
+                     const std::string& name, const std::string& description,
+                     const std::string& example,
+                     std::function<absl::Status()> run);
+
+// A command that only groups others.
+CLI::App* AddGroup(CLI::App& parent, const std::string& name,
+                   const std::string& description);
+
+// The options of every listing; they live as long as the command.
+struct PageOptions {
+  int size = 0;
+  std::string token;
+  void AddTo(CLI::App& command);
+};
+
+void AddAccountCommands(CLI::App& app, Context& context);
+void AddLicenseCommands(CLI::App& app, Context& context);
+void AddClusterCommands(CLI::App& app, Context& context);
+void AddConsumptionCommands(CLI::App& app, Context& context);
+void AddReleaseCommands(CLI::App& app, Context& context);
+void AddExchangeCommands(CLI::App& app, Context& context);
+
+}  // namespace mc::service
+
+#endif  // MC_SERVICE_CTL_COMMANDS_H_
