@@ -1,0 +1,169 @@
+// The outbox: what the agent must never lose, in one SQLite file. Recorded
+// usage, closed time frames, and reports until the service has confirmed them.
+#ifndef MC_CLUSTER_AGENT_OUTBOX_OUTBOX_H_
+#define MC_CLUSTER_AGENT_OUTBOX_OUTBOX_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "cluster-agent/domain/usage/split.h"
+#include "cluster-agent/outbox/file.h"
+#include "cluster-agent/outbox/reader.h"
+#include "cluster-agent/outbox/types.h"
+#include "common/sqlite/group_commit.h"
+#include "common/time/clock.h"
+#include "missioncontrol/v1/agent.pb.h"
+#include "missioncontrol/v1/health.pb.h"
+#include "missioncontrol/v1/reports.pb.h"
+
+namespace mc::agent {
+
+// Thread-safe. One writer thread commits what waits in one transaction. OK
+// means: it is on the disk.
+//
+// Functions with `done` return at once, and may be called from a gRPC reaction;
+// `done` runs on the writer thread (or on the caller's, where the request is
+// refused at once) and must be short and must not call the outbox's blocking
+// functions. All others wait for the disk: they belong on the executor.
+//
+// Errors: UNAVAILABLE (the disk fails, the queue is full or stopping) and
+// RESOURCE_EXHAUSTED (the disk is full) mean that nothing was kept and that it
+// may be tried again; DATA_LOSS means that the file is damaged.
+class Outbox {
+ public:
+  struct Options {
+    // usage.db; it and what SQLite puts beside it are owner-only (0600).
+    std::string path;
+    std::string cluster_id;
+    // Outlives the outbox.
+    const Clock* clock = nullptr;
+    // See CheckFrameLength.
+    absl::Duration frame_length = absl::Hours(1);
+    size_t max_report_bytes = kDefaultMaxReportBytes;
+    // How long a repeated usage record is recognized.
+    absl::Duration key_retention = absl::Hours(40 * 24);
+    // How long signed receipts are kept.
+    absl::Duration receipt_retention = absl::Hours(40 * 24);
+    // Told, for people, what was found damaged and set aside.
+    std::function<void(const std::string&)> on_damage;
+    // Only for tests.
+    Failpoint failpoint;
+  };
+
+  using Done = std::function<void(absl::Status)>;
+  using RecordDone = std::function<void(absl::StatusOr<RecordUsageResult>)>;
+
+  // FAILED_PRECONDITION: another process has it open, the file is of a newer
+  // version, or may not be written. DATA_LOSS: it is damaged. INVALID_ARGUMENT:
+  // an option is not valid.
+  static absl::StatusOr<std::unique_ptr<Outbox>> Open(Options options);
+  // Finishes what waits.
+  ~Outbox();
+
+  // At most 1000 records, all or nothing. A record whose idempotency key is
+  // known counts as repeated and is not stored. INVALID_ARGUMENT
+  // (INVALID_FIELD, TIME_FRAME_INVALID) where CheckUsageRecord refuses one.
+  void RecordUsage(std::vector<missioncontrol::v1::UsageRecord> records,
+                   RecordDone done);
+
+  // Replaces what was described before.
+  void SetEnvironments(std::vector<std::string> environment_ids, Done done);
+
+  // Bytes for the next health check; see PutHealth. INVALID_ARGUMENT below 0.
+  void AddTraffic(int64_t bytes, Done done);
+
+  // Closes the time frames that have ended, in one transaction: their usage
+  // becomes reports of the lane BILLING and leaves the open usage.
+  //  - The first report of a frame names every known environment. Such a report
+  //    is made for each frame in which the agent ran, also when nothing was
+  //    used; not for those that passed while it was down.
+  //  - Usage of a frame that is closed already (recorded late, or after the
+  //    clock was set back) comes in a further report of that frame.
+  // To be called shortly after each frame's end; more often costs nothing.
+  absl::StatusOr<CloseResult> CloseFrames() ABSL_LOCKS_EXCLUDED(close_mutex_);
+
+  // Takes the place of the health check that waits, under a higher sequence.
+  //
+  // Durable like the rest, although the next one comes in minutes: its number
+  // must never be used twice, the traffic that it carries must not be lost, and
+  // one commit in five minutes costs nothing.
+  //
+  // Fills in traffic_size: all bytes of AddTraffic since the last health check
+  // that was acknowledged; traffic_rows.h has the rule.
+  void PutHealth(missioncontrol::v1::HealthCheck check, Done done);
+
+  // For Hello: in which epoch each lane is to be sent.
+  absl::StatusOr<std::vector<missioncontrol::v1::LaneEpoch>> Epochs() const;
+
+  // For Welcome. A mark of ours that is higher than what was ever numbered
+  // here: the disk was restored from a copy, and others numbers are taken. New
+  // reports are then numbered in a new epoch. Waiting ones keep their numbers
+  // and bytes at first: what the service has already, it confirms once more and
+  // does not count; what conflicts there, Reject files in the new epoch. So
+  // nothing is billed twice. True: an epoch for Hello has changed; the stream
+  // is to be opened anew.
+  absl::StatusOr<bool> ApplyWelcome(
+      std::span<const missioncontrol::v1::LaneMark> marks);
+
+  // Waiting reports of the lane and epoch of `after` with a higher sequence
+  // (sequence 0: from the first), in order, without those whose next attempt is
+  // still to come; at most `max_reports`, and `max_bytes` unless the first
+  // alone is larger. Another epoch than the one that Hello declared belongs in
+  // another stream. A damaged report is set aside, told to on_damage, and the
+  // others go on.
+  absl::StatusOr<std::vector<OutboxReport>> Next(const ReportKey& after,
+                                                 size_t max_reports,
+                                                 size_t max_bytes);
+
+  // The service has it: the report goes, the signed receipt of a consumption is
+  // kept. The caller has checked the signature. A receipt for a report that is
+  // not here (any more) is OK and changes nothing.
+  void Acknowledge(const ReportKey& key,
+                   std::optional<missioncontrol::v1::SignedDocument> receipt,
+                   Done done);
+
+  // resendable: stays, to be sent again from `not_before` on. Otherwise it is
+  // set aside, listed, and not sent again; consumption is never deleted. Except
+  // with REPORT_CONFLICT, which says that the number is taken: then the report
+  // moves to another epoch (a health check goes; the next one is due soon).
+  void Reject(const ReportKey& key, missioncontrol::v1::Rejection rejection,
+              absl::Time not_before, Done done);
+
+  // List, Stats, Environments, FindReceipt.
+  const OutboxReader& reader() const { return *reader_; }
+
+ private:
+  explicit Outbox(Options options) : options_(std::move(options)) {}
+
+  absl::Status Start();
+  // Runs `work` in a savepoint of the writer.
+  void Submit(sqlite::GroupCommitter::Work work, Done done);
+  absl::Status Prune();
+
+  const Options options_;
+  // Destroyed last.
+  std::unique_ptr<OutboxLock> lock_;
+  std::unique_ptr<OutboxReader> reader_;
+  // The highest sequence of HEALTH that Next has handed out.
+  std::atomic<uint64_t> handed_out_health_ = 0;
+  absl::Mutex close_mutex_;
+  absl::Time running_since_ ABSL_GUARDED_BY(close_mutex_);
+  std::unique_ptr<sqlite::GroupCommitter> writer_;
+};
+
+}  // namespace mc::agent
+
+#endif  // MC_CLUSTER_AGENT_OUTBOX_OUTBOX_H_

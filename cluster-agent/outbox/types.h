@@ -1,0 +1,82 @@
+// What the outbox hands out.
+#ifndef MC_CLUSTER_AGENT_OUTBOX_TYPES_H_
+#define MC_CLUSTER_AGENT_OUTBOX_TYPES_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "missioncontrol/v1/reports.pb.h"
+
+namespace mc::agent {
+
+struct ReportKey {
+  missioncontrol::v1::Lane lane = missioncontrol::v1::LANE_UNSPECIFIED;
+  uint64_t epoch = 0;
+  uint64_t sequence = 0;
+
+  bool operator==(const ReportKey&) const = default;
+};
+
+// A report to be sent.
+struct OutboxReport {
+  ReportKey key;
+  absl::Time created_at;
+  // Answers that asked for another attempt.
+  int64_t attempts = 0;
+  // A serialized StreamReportsRequest: exactly these bytes are sent, each time,
+  // for the service tells a repeat by them.
+  std::string request;
+};
+
+enum class ReportState { kWaiting = 1, kRejected = 2, kDamaged = 3 };
+
+// A report as it is listed.
+struct ListedReport {
+  ReportKey key;
+  ReportState state = ReportState::kWaiting;
+  absl::Time created_at;
+  int64_t size_bytes = 0;
+  int64_t attempts = 0;
+  // For people.
+  std::string waiting_for;
+  // Of the last rejection: reason and message; empty where there was none.
+  std::string rejection;
+};
+
+struct ListedReports {
+  std::vector<ListedReport> reports;
+  // Empty at the end.
+  std::string next_page_token;
+};
+
+struct OutboxStats {
+  // Usage that no closed time frame holds yet.
+  int64_t open_usage_records = 0;
+  // To be sent, or sent and without a receipt.
+  int64_t waiting_reports = 0;
+  // Rejected for good, or damaged: an administrator's matter.
+  int64_t set_aside_reports = 0;
+  int64_t damaged_usage_records = 0;
+};
+
+struct RecordUsageResult {
+  int recorded = 0;
+  // Known by their idempotency keys.
+  int repeated = 0;
+};
+
+struct CloseResult {
+  int frames = 0;
+  int reports = 0;
+};
+
+// For tests that end the process at a step of a transaction.
+using Failpoint = std::function<void(std::string_view step)>;
+
+}  // namespace mc::agent
+
+#endif  // MC_CLUSTER_AGENT_OUTBOX_TYPES_H_
