@@ -1,0 +1,35 @@
+// The running agent: builds all parts, runs them, and ends them in order.
+#ifndef MC_CLUSTER_AGENT_AGENT_H_
+#define MC_CLUSTER_AGENT_AGENT_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "cluster-agent/domain/config/agent_config.h"
+#include "common/time/clock.h"
+
+namespace mc::agent {
+
+class Agent {
+ public:
+  struct Options {
+    CheckedConfiguration checked;
+    Clock* clock = nullptr;
+  };
+
+  // Opens the state, listens on the two sockets and begins the exchanges. Every
+  // error is one line that says what to do.
+  static absl::StatusOr<std::unique_ptr<Agent>> Start(Options options);
+
+  virtual ~Agent() = default;
+
+  // Ends in order: intake first, then the streams, then the files. Blocks.
+  virtual void Stop() = 0;
+};
+
+// The version of this program.
+const char* AgentVersion();
+
+}  // namespace mc::agent
+
+#endif  // MC_CLUSTER_AGENT_AGENT_H_

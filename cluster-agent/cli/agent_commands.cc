@@ -1,0 +1,239 @@
+#include "cluster-agent/cli/agent_commands.h"
+
+#include <grpc/support/log.h>
+
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "cluster-agent/agent.h"
+#include "cluster-agent/cli/json.h"
+#include "cluster-agent/domain/config/agent_config.h"
+#include "cluster-agent/domain/description/description.h"
+#include "cluster-agent/domain/health/health_builder.h"
+#include "cluster-agent/exchange/channel.h"
+#include "cluster-agent/exchange/enrollment.h"
+#include "cluster-agent/exchange/pacer.h"
+#include "cluster-agent/state/directory_lock.h"
+#include "cluster-agent/state/state_directory.h"
+#include "common/files/files.h"
+#include "common/lifecycle/lifecycle.h"
+#include "common/log/log.h"
+#include "common/time/clock.h"
+
+namespace mc::agent {
+namespace {
+
+namespace v1 = missioncontrol::v1;
+
+LogOptions LogOptionsOf(const config::Log& log) {
+  LogOptions options;
+  options.json = log.format() != config::LOG_FORMAT_TEXT;
+  switch (log.level()) {
+    case config::LOG_LEVEL_DEBUG:
+      options.level = LogLevel::kDebug;
+      break;
+    case config::LOG_LEVEL_WARNING:
+      options.level = LogLevel::kWarning;
+      break;
+    case config::LOG_LEVEL_ERROR:
+      options.level = LogLevel::kError;
+      break;
+    default:
+      options.level = LogLevel::kInfo;
+  }
+  return options;
+}
+
+// gRPC says the same at every attempt to connect; what the agent waits for is
+// said once by ourselves.
+void LogGrpc(gpr_log_func_args* line) {
+  if (line->severity < GPR_LOG_SEVERITY_ERROR) return;
+  LogDebug("gRPC reports", {{"detail", line->message}});
+}
+
+void SilenceGrpc(gpr_log_func_args*) {}
+
+absl::StatusOr<CheckedConfiguration> Load(const std::string& file) {
+  return LoadChecked(file, std::getenv("MC_LICENSE_KEY"));
+}
+
+// A single call to the enrollment listener.
+class EnrollmentCall {
+ public:
+  explicit EnrollmentCall(const CheckedConfiguration& checked)
+      : checked_(checked) {}
+  ~EnrollmentCall() {
+    in_flight_.CancelAndWait();
+    executor_.Shutdown();
+  }
+
+  absl::Status Prepare() {
+    gpr_set_log_function(SilenceGrpc);
+    const config::AgentConfig& values = checked_.configuration.values;
+    const absl::Duration pause = ToAbsl(values.schedule().backoff_max());
+    const auto channel = MakeChannel(
+        {.address = values.service().enrollment(),
+         .root_pem = checked_.files.root_pem,
+         .cert_chain_pem = "",
+         .key_pem = "",
+         .backoff_initial = ToAbsl(values.schedule().backoff_initial()),
+         .backoff_max = pause},
+        clock_);
+    if (!channel.ok()) return channel.status();
+    enrollment_ = std::make_unique<Enrollment>(
+        Enrollment::Options{.channel = *channel,
+                            .in_flight = &in_flight_,
+                            .executor = &executor_,
+                            .license_key = checked_.files.license_key,
+                            .agent_version = AgentVersion()});
+    return absl::OkStatus();
+  }
+
+  template <typename Answer>
+  absl::StatusOr<Answer> Wait(
+      const std::function<void(
+          Enrollment&, std::function<void(absl::StatusOr<Answer>)>)>& start) {
+    absl::StatusOr<Answer> result;
+    absl::Notification answered;
+    start(*enrollment_, [&](absl::StatusOr<Answer> answer) {
+      result = std::move(answer);
+      answered.Notify();
+    });
+    answered.WaitForNotification();
+    return Explained(std::move(result));
+  }
+
+  absl::Time Now() const { return clock_.Now(); }
+
+ private:
+  template <typename Answer>
+  absl::StatusOr<Answer> Explained(absl::StatusOr<Answer> answer) const {
+    if (answer.ok()) return answer;
+    const std::string& address =
+        checked_.configuration.values.service().enrollment();
+    if (IsUnreachable(answer.status())) {
+      return absl::UnavailableError(
+          absl::StrCat("the service at ", address,
+                       " does not answer; check the address, the network and "
+                       "service.ca_file (",
+                       answer.status().message(), ")"));
+    }
+    if (IsRefusal(answer.status())) {
+      return absl::Status(answer.status().code(), Advice(answer.status()));
+    }
+    return answer;
+  }
+
+  const CheckedConfiguration& checked_;
+  RealClock clock_;
+  InFlight in_flight_;
+  // The channel goes before the executor does, and not on its threads.
+  Executor executor_{1, 16};
+  std::unique_ptr<Enrollment> enrollment_;
+};
+
+// Absent while an agent runs: it holds the state directory.
+absl::StatusOr<std::optional<StateDirectory>> OpenUnlessRunning(
+    const std::string& path) {
+  const absl::Status usable = EnsurePrivateDirectory(path);
+  if (!usable.ok()) return usable;
+  if (!DirectoryLock::Acquire(path).ok()) return std::nullopt;
+  absl::StatusOr<StateDirectory> state = StateDirectory::Open(path);
+  if (!state.ok()) return state.status();
+  return std::optional<StateDirectory>(*std::move(state));
+}
+
+}  // namespace
+
+absl::Status RunAgent(const std::string& config_file) {
+  absl::StatusOr<CheckedConfiguration> checked = Load(config_file);
+  if (!checked.ok()) return checked.status();
+  InitLog(LogOptionsOf(checked->configuration.values.log()));
+  gpr_set_log_function(LogGrpc);
+  StopSignal stop;
+  RaiseDescriptorLimit();
+  RealClock clock;
+  absl::StatusOr<std::unique_ptr<Agent>> agent =
+      Agent::Start({.checked = *std::move(checked), .clock = &clock});
+  if (!agent.ok()) return agent.status();
+  LogInfo("ready", {{"version", AgentVersion()}});
+  stop.Wait();
+  LogInfo("stopping");
+  (*agent)->Stop();
+  LogInfo("stopped");
+  return absl::OkStatus();
+}
+
+absl::Status InstallOnce(const std::string& config_file, bool json) {
+  const absl::StatusOr<CheckedConfiguration> checked = Load(config_file);
+  if (!checked.ok()) return checked.status();
+  const config::AgentConfig& values = checked->configuration.values;
+  auto state = OpenUnlessRunning(values.state_directory());
+  if (!state.ok()) return state.status();
+  const auto description = Description::Open(values.state_directory());
+  if (!description.ok()) return description.status();
+  HealthSources sources;
+  sources.values = &values;
+  sources.description = description->get();
+  const absl::StatusOr<std::string> version = ProductVersion(sources);
+  if (!version.ok()) return version.status();
+  EnrollmentCall call(*checked);
+  absl::Status status = call.Prepare();
+  if (!status.ok()) return status;
+  const absl::StatusOr<v1::InstallResponse> answer =
+      call.Wait<v1::InstallResponse>([&](Enrollment& enrollment, auto done) {
+        enrollment.Install(*version, std::move(done));
+      });
+  if (!answer.ok()) return answer.status();
+  if (state->has_value()) {
+    SharedState shared;
+    shared.directory = &**state;
+    status =
+        KeepInstallation(shared, AgentVersion(), *version, *answer, call.Now());
+    if (!status.ok()) return status;
+  }
+  if (json) return PrintJson(*answer);
+  std::cout << "Account  " << answer->account_name() << "\nLicense  "
+            << answer->license_name() << "\n";
+  if (answer->has_one_agent()) {
+    std::cout << "OneAgent " << answer->one_agent().download_url() << "\n";
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RegisterOnce(const std::string& config_file, bool json) {
+  const absl::StatusOr<CheckedConfiguration> checked = Load(config_file);
+  if (!checked.ok()) return checked.status();
+  absl::StatusOr<StateDirectory> state =
+      StateDirectory::Open(checked->configuration.values.state_directory());
+  if (!state.ok()) return state.status();
+  EnrollmentCall call(*checked);
+  absl::Status status = call.Prepare();
+  if (!status.ok()) return status;
+  const absl::StatusOr<v1::RegisterResponse> answer =
+      call.Wait<v1::RegisterResponse>([&](Enrollment& enrollment, auto done) {
+        enrollment.Register(*state, std::move(done));
+      });
+  if (!answer.ok()) return answer.status();
+  SharedState shared;
+  shared.directory = &*state;
+  status =
+      KeepRegistration(shared, checked->files.license_key, *answer, call.Now());
+  if (!status.ok()) return status;
+  if (json) {
+    // The password is a secret; it stays in the state directory.
+    v1::RegisterResponse shown = *answer;
+    shown.clear_password();
+    return PrintJson(shown);
+  }
+  std::cout << "Registered as cluster " << state->cluster_id() << "\n";
+  return absl::OkStatus();
+}
+
+}  // namespace mc::agent

@@ -1,0 +1,201 @@
+#include "cluster-agent/cli/program.h"
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <iostream>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "cluster-agent/agent.h"
+#include "cluster-agent/cli/agent_commands.h"
+#include "cluster-agent/cli/site_commands.h"
+#include "common/status/status.h"
+
+namespace mc::agent {
+namespace {
+
+constexpr int kUsageError = 2;
+constexpr char kConfigFile[] = "/etc/mission-control/cluster-agent.yaml";
+constexpr int kPageSize = 100;
+
+// The commands and what they are given.
+class Program {
+ public:
+  Program() : app_("The customer's side of Mission Control.", "cluster-agent") {
+    common_.config_file = kConfigFile;
+    app_.require_subcommand(1);
+    // --config and --output may stand before or after the subcommand.
+    app_.fallthrough();
+    app_.add_option("--config", common_.config_file, "The configuration file")
+        ->capture_default_str();
+    app_.add_option("--output", output_, "table or json")
+        ->check(CLI::IsMember({"table", "json"}))
+        ->capture_default_str();
+    app_.footer(
+        "Examples:\n"
+        "  cluster-agent validate --config FILE\n"
+        "  cluster-agent run --config FILE\n"
+        "  cluster-agent status --config FILE\n"
+        "\n"
+        "Exit codes: 0 success, 1 failure, 2 wrong usage, input or "
+        "configuration, 3 not found,\n4 not allowed, 5 the other side cannot "
+        "be reached, 6 the state does not allow it,\n7 a limit was reached, 8 "
+        "not built yet.");
+    AddAgentCommands();
+    AddUsageCommands();
+    AddDescribeCommands();
+    AddShowCommands();
+  }
+
+  int Run(int argc, char** argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      if (error.get_exit_code() == 0) return app_.exit(error);
+      std::cerr << "cluster-agent: " << error.what() << " (see --help)\n";
+      return kUsageError;
+    }
+    common_.json = output_ == "json";
+    const absl::Status status = run_();
+    if (!status.ok() && !status.message().empty()) {
+      std::cerr << "cluster-agent: " << status.message() << "\n";
+    }
+    return ExitCodeOf(status);
+  }
+
+ private:
+  // A command that does something; groups of commands have no `run`.
+  CLI::App* Add(CLI::App* parent, const char* name, const char* description,
+                const std::string& example,
+                std::function<absl::Status()> run = nullptr) {
+    CLI::App* command = parent->add_subcommand(name, description);
+    command->footer("Example:\n  cluster-agent " + example);
+    command->fallthrough();
+    if (run) {
+      command->callback([this, run = std::move(run)] { run_ = run; });
+    } else {
+      command->require_subcommand(1);
+    }
+    return command;
+  }
+
+  void AddAgentCommands() {
+    Add(&app_, "run", "Run the agent; SIGTERM or SIGINT ends it in order",
+        "run --config FILE", [this] { return RunAgent(common_.config_file); });
+    Add(&app_, "install",
+        "Report this installation once; prints what the license key is for",
+        "install --config FILE",
+        [this] { return InstallOnce(common_.config_file, common_.json); });
+    Add(&app_, "register",
+        "Register this cluster once; `run` does so by itself",
+        "register --config FILE",
+        [this] { return RegisterOnce(common_.config_file, common_.json); });
+  }
+
+  void AddUsageCommands() {
+    CLI::App* usage = Add(&app_, "usage", "Record what was used",
+                          "usage record --environment plant --rum-sessions 3");
+    CLI::App* record =
+        Add(usage, "record", "Record usage; it is durable when this succeeds",
+            "usage record --file records.json\n"
+            "  cluster-agent usage record --environment plant --meter "
+            "log-bytes:bytes:4096",
+            [this] { return RecordUsage(common_, usage_); });
+    record->add_option("--file", usage_.file,
+                       "JSON of RecordUsageRequest; - for standard input");
+    record->add_option("--environment", usage_.environment,
+                       "The environment's ID");
+    record->add_option("--key", usage_.key,
+                       "A record with the same key counts once (default: a "
+                       "random one)");
+    record->add_option("--rum-sessions", usage_.rum_sessions, "User sessions")
+        ->check(CLI::NonNegativeNumber);
+    record->add_option("--new-problems", usage_.new_problems, "New problems")
+        ->check(CLI::NonNegativeNumber);
+    record->add_option("--meter", usage_.meter, "ID:UNIT:QUANTITY");
+    CLI::App* traffic =
+        Add(usage, "traffic", "Add to the traffic that the product took in",
+            "usage traffic --bytes 4096",
+            [this] { return RecordTraffic(common_, bytes_); });
+    traffic->add_option("--bytes", bytes_, "Bytes since the last call")
+        ->required()
+        ->check(CLI::NonNegativeNumber);
+  }
+
+  void AddDescribeCommands() {
+    CLI::App* describe = Add(&app_, "describe",
+                             "Describe the product, in place of what was "
+                             "described before",
+                             "describe environments plant office");
+    CLI::App* environments =
+        Add(describe, "environments", "All environments",
+            "describe environments plant office",
+            [this] { return DescribeEnvironments(common_, environments_); });
+    environments->add_option("ID", environments_, "The environments' IDs");
+    CLI::App* node =
+        Add(describe, "node", "This node and all of its services",
+            "describe node --product-version 1.2.3 --service indexer=running",
+            [this] { return DescribeNode(common_, node_); });
+    node->add_option("--file", node_.file,
+                     "JSON of DescribeNodeRequest; - for standard input");
+    node->add_option("--product-version", node_.product_version,
+                     "The product's version");
+    node->add_option("--server-state", node_.server_state,
+                     "The state of the product's server, for instance running");
+    node->add_option("--service", node_.services,
+                     "NAME=STATE; repeat it for more");
+    CLI::App* gates =
+        Add(describe, "active-gates", "All ActiveGates",
+            "describe active-gates --file active-gates.json",
+            [this] { return DescribeActiveGates(common_, gates_file_); });
+    gates
+        ->add_option("--file", gates_file_,
+                     "JSON of DescribeActiveGatesRequest; - for standard "
+                     "input")
+        ->required();
+  }
+
+  void AddShowCommands() {
+    CLI::App* status =
+        Add(&app_, "status", "What the agent does and waits for",
+            "status --check", [this] { return ShowStatus(common_, check_); });
+    status->add_flag("--check", check_, "Fail unless the agent is connected");
+    CLI::App* outbox =
+        Add(&app_, "outbox", "Reports without a receipt", "outbox list");
+    CLI::App* list =
+        Add(outbox, "list", "List them, whether the agent runs or not",
+            "outbox list --output json",
+            [this] { return ListOutbox(common_, page_size_, page_token_); });
+    list->add_option("--page-size", page_size_, "At most this many")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    list->add_option("--page-token", page_token_, "Where a list went on");
+    Add(&app_, "validate",
+        "Report what is wrong with the configuration and its files",
+        "validate --config FILE", [this] { return Validate(common_); });
+    Add(&app_, "version", "Print the version", "version", [] {
+      std::cout << "cluster-agent " << AgentVersion() << "\n";
+      return absl::OkStatus();
+    });
+  }
+
+  CLI::App app_;
+  CommonArguments common_;
+  std::string output_ = "table";
+  std::function<absl::Status()> run_;
+  UsageArguments usage_;
+  int64_t bytes_ = 0;
+  std::vector<std::string> environments_;
+  NodeArguments node_;
+  std::string gates_file_;
+  bool check_ = false;
+  int page_size_ = kPageSize;
+  std::string page_token_;
+};
+
+}  // namespace
+
+int RunProgram(int argc, char** argv) { return Program().Run(argc, argv); }
+
+}  // namespace mc::agent

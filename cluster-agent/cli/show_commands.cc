@@ -1,0 +1,193 @@
+// What the agent does, has and waits for.
+#include <cstdlib>
+#include <iostream>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "cluster-agent/cli/json.h"
+#include "cluster-agent/cli/site_client.h"
+#include "cluster-agent/cli/site_commands.h"
+#include "cluster-agent/domain/config/agent_config.h"
+#include "cluster-agent/domain/documents/documents.h"
+#include "cluster-agent/local/agent_service.h"
+#include "cluster-agent/state/state_directory.h"
+#include "common/cli/output.h"
+#include "common/cli/table.h"
+#include "common/files/files.h"
+#include "common/time/clock.h"
+#include "google/protobuf/struct.pb.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace mc::agent {
+namespace {
+
+namespace v1 = missioncontrol::v1;
+
+template <typename Message>
+absl::StatusOr<Message> ReadStateFile(const Configuration& configuration,
+                                      const char* name) {
+  const absl::StatusOr<std::string> text = ReadPrivateFile(
+      absl::StrCat(configuration.values.state_directory(), "/", name));
+  if (!text.ok()) return text.status();
+  google::protobuf::util::JsonParseOptions options;
+  options.ignore_unknown_fields = true;
+  Message message;
+  if (!google::protobuf::util::JsonStringToMessage(*text, &message, options)
+           .ok()) {
+    return absl::DataLossError(absl::StrCat(name, " is damaged"));
+  }
+  return message;
+}
+
+// One clause: what the state directory of an agent that does not run says.
+std::string WhatTheFilesSay(const Configuration& configuration) {
+  absl::StatusOr<std::string> cluster_id = ReadPrivateFile(absl::StrCat(
+      configuration.values.state_directory(), "/", state_files::kClusterId));
+  if (absl::IsNotFound(cluster_id.status())) return "it has never run";
+  if (!cluster_id.ok()) {
+    return absl::StrCat("its files cannot be read: ",
+                        cluster_id.status().message());
+  }
+  absl::StripAsciiWhitespace(&*cluster_id);
+  std::string text = absl::StrCat("its files say: cluster ", *cluster_id);
+  const auto registration = ReadStateFile<config::AgentRegistration>(
+      configuration, state_files::kRegistration);
+  if (!registration.ok()) return absl::StrCat(text, ", not registered");
+  absl::StrAppend(&text, ", registered ",
+                  TimeText(registration->registered_at()));
+  const auto kept =
+      ReadStateFile<config::AgentLicense>(configuration, state_files::kLicense);
+  if (!kept.ok()) return text;
+  const DocumentKeys keys(registration->document_keys().begin(),
+                          registration->document_keys().end());
+  const auto license = VerifyLicense(kept->signed_license(), keys, *cluster_id);
+  if (!license.ok()) return absl::StrCat(text, ", no license that verifies");
+  return absl::StrCat(text, ", license ", EnumText(license->status()), " at ",
+                      TimeText(kept->verified_at()));
+}
+
+std::string TextOf(const v1::GetStatusResponse& status) {
+  std::vector<std::pair<std::string, std::string>> lines = {
+      {"Cluster", status.cluster_id()},
+      {"Connection", EnumText(status.connection_state())},
+      {"Waiting for",
+       status.waiting_for().empty() ? "nothing" : status.waiting_for()},
+      {"Registration", EnumText(status.registration_state())},
+      {"Agent", absl::StrCat(status.agent_version(), ", since ",
+                             TimeText(status.started_at()))},
+      {"Product", status.product_version()},
+  };
+  if (status.has_license()) {
+    const v1::LicenseDocument& license = status.license();
+    lines.emplace_back(
+        "License",
+        absl::StrCat(license.license_name(), " (", license.account_name(),
+                     "), ", EnumText(license.status()), ", checked ",
+                     TimeText(status.license_checked_at())));
+  }
+  if (status.has_last_health()) {
+    lines.emplace_back("Health", EnumText(status.last_health().status()));
+  }
+  for (const std::string& update : status.available_updates()) {
+    lines.emplace_back("Update", update);
+  }
+  lines.emplace_back("Open usage",
+                     absl::StrCat(status.open_usage_records(), " records"));
+  lines.emplace_back("Unconfirmed",
+                     absl::StrCat(status.waiting_reports(), " reports"));
+  lines.emplace_back("Certificate until",
+                     TimeText(status.certificate_not_after()));
+  Table exchanges(
+      {"EXCHANGE", "OK", "FAILED", "LAST SUCCESS", "NEXT", "LAST ERROR"});
+  for (const v1::ExchangeStatus& exchange : status.exchanges()) {
+    exchanges.Add(
+        {exchange.name(), absl::StrCat(exchange.succeeded()),
+         absl::StrCat(exchange.failed()), TimeText(exchange.last_success_at()),
+         TimeText(exchange.next_attempt_at()), exchange.last_error()});
+  }
+  return absl::StrCat(Properties(lines), "\n", exchanges.Text());
+}
+
+std::string TextOf(const v1::ListOutboxResponse& response) {
+  Table table({"LANE", "EPOCH", "SEQUENCE", "CREATED", "BYTES", "ATTEMPTS",
+               "WAITING FOR"});
+  for (const v1::OutboxEntry& entry : response.entries()) {
+    table.Add({EnumText(entry.lane()), absl::StrCat(entry.epoch()),
+               absl::StrCat(entry.sequence()), TimeText(entry.created_at()),
+               absl::StrCat(entry.size_bytes()), absl::StrCat(entry.attempts()),
+               entry.rejection().empty()
+                   ? entry.waiting_for()
+                   : absl::StrCat(entry.waiting_for(), " (", entry.rejection(),
+                                  ")")});
+  }
+  return table.Text();
+}
+
+}  // namespace
+
+absl::Status ShowStatus(const CommonArguments& common, bool check) {
+  const auto configuration = LoadConfiguration(common.config_file);
+  if (!configuration.ok()) return configuration.status();
+  v1::GetStatusResponse status;
+  SiteClient client(configuration->AdminSocket());
+  const absl::Status answered = client.Call(&v1::AgentService::Stub::GetStatus,
+                                            v1::GetStatusRequest(), &status);
+  if (absl::IsUnavailable(answered)) {
+    return absl::UnavailableError(absl::StrCat(
+        answered.message(), " (", WhatTheFilesSay(*configuration), ")"));
+  }
+  if (!answered.ok()) return answered;
+  if (common.json) {
+    const absl::Status printed = PrintJson(status);
+    if (!printed.ok()) return printed;
+  } else {
+    std::cout << TextOf(status);
+  }
+  if (check && status.connection_state() != v1::CONNECTION_STATE_CONNECTED) {
+    return absl::UnavailableError(
+        absl::StrCat("not connected; waiting for ", status.waiting_for()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ListOutbox(const CommonArguments& common, int page_size,
+                        const std::string& page_token) {
+  const auto configuration = LoadConfiguration(common.config_file);
+  if (!configuration.ok()) return configuration.status();
+  const auto reader = OutboxReader::Open(configuration->OutboxFile());
+  if (!reader.ok()) return reader.status();
+  const absl::StatusOr<ListedReports> listed =
+      (*reader)->List(page_size, page_token, RealClock().Now());
+  if (!listed.ok()) return listed.status();
+  const v1::ListOutboxResponse response = ToProto(*listed);
+  if (common.json) return PrintJson(response);
+  std::cout << TextOf(response);
+  HintNextPage(response.next_page_token());
+  return absl::OkStatus();
+}
+
+absl::Status Validate(const CommonArguments& common) {
+  const auto configuration = LoadConfiguration(common.config_file);
+  if (!configuration.ok()) return configuration.status();
+  const std::vector<std::string> problems =
+      FindProblems(*configuration, std::getenv("MC_LICENSE_KEY"));
+  if (common.json) {
+    google::protobuf::Struct result;
+    auto& list = *(*result.mutable_fields())["problems"].mutable_list_value();
+    for (const std::string& problem : problems) {
+      list.add_values()->set_string_value(problem);
+    }
+    const absl::Status printed = PrintJson(result);
+    if (!printed.ok()) return printed;
+  } else if (problems.empty()) {
+    std::cout << "No problems\n";
+  } else {
+    for (const std::string& problem : problems) std::cout << problem << "\n";
+  }
+  return problems.empty() ? absl::OkStatus() : absl::InvalidArgumentError("");
+}
+
+}  // namespace mc::agent

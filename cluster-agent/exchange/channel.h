@@ -1,0 +1,36 @@
+// The agent's two connections to the service.
+#ifndef MC_CLUSTER_AGENT_EXCHANGE_CHANNEL_H_
+#define MC_CLUSTER_AGENT_EXCHANGE_CHANNEL_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/time/clock.h"
+
+namespace mc::agent {
+
+struct ChannelOptions {
+  // host:port
+  std::string address;
+  // What the server's certificate must come from; empty: the system's CAs.
+  std::string root_pem;
+  // Both empty on the enrollment listener.
+  std::string cert_chain_pem;
+  std::string key_pem;
+  // The longest time that a channel waits between two attempts to connect.
+  absl::Duration backoff_initial;
+  absl::Duration backoff_max;
+};
+
+// Connects when it is first used. The error is about the certificates, and
+// says which.
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
+    const ChannelOptions& options, const Clock& clock);
+
+}  // namespace mc::agent
+
+#endif  // MC_CLUSTER_AGENT_EXCHANGE_CHANNEL_H_

@@ -1,0 +1,409 @@
+#include "cluster-agent/exchange/exchanges.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "cluster-agent/domain/config/agent_config.h"
+#include "cluster-agent/exchange/channel.h"
+#include "common/log/log.h"
+#include "common/status/status.h"
+#include "common/time/proto_time.h"
+
+namespace mc::agent {
+namespace {
+
+namespace v1 = missioncontrol::v1;
+namespace config = missioncontrol::config::v1;
+
+constexpr absl::Duration kDeadline = absl::Seconds(20);
+// The channel's pause between two attempts to connect and the schedule's pause
+// between two calls add up: together they stay within the configured bound.
+// (The channel adds up to a fifth of its own.)
+constexpr double kChannelShare = 0.4;
+constexpr double kScheduleShare = 0.5;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Exchanges>> Exchanges::Create(Options options) {
+  std::unique_ptr<Exchanges> exchanges(new Exchanges(std::move(options)));
+  const absl::Status status = exchanges->Prepare();
+  if (!status.ok()) return status;
+  return exchanges;
+}
+
+Pacer::Options Exchanges::PacerFor(
+    const google::protobuf::Duration* interval) const {
+  const config::Schedule& schedule = options_.values->schedule();
+  return {.interval = interval == nullptr ? absl::InfiniteDuration()
+                                          : ToAbsl(*interval),
+          .backoff_initial = ToAbsl(schedule.backoff_initial()),
+          .backoff_max = ToAbsl(schedule.backoff_max()) * kScheduleShare};
+}
+
+std::unique_ptr<PeriodicExchange> Exchanges::Make(
+    Exchange exchange, const google::protobuf::Duration* interval,
+    void (Exchanges::*attempt)(PeriodicExchange::Done)) {
+  return std::make_unique<PeriodicExchange>(PeriodicExchange::Options{
+      .exchange = exchange,
+      .clock = options_.clock,
+      .timers = options_.timers,
+      .executor = options_.executor,
+      .board = options_.board,
+      .pacer = PacerFor(interval),
+      .draw = RandomDraw(),
+      .attempt =
+          [this, attempt](PeriodicExchange::Done done) {
+            (this->*attempt)(std::move(done));
+          },
+      .answered_elsewhere = exchange == Exchange::kHealthCheck,
+  });
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> Exchanges::ChannelTo(
+    const std::string& address, const std::string& chain_pem) const {
+  const config::Schedule& schedule = options_.values->schedule();
+  return MakeChannel(
+      {.address = address,
+       .root_pem = options_.root_pem,
+       .cert_chain_pem = chain_pem,
+       .key_pem = chain_pem.empty()
+                      ? ""
+                      : options_.state->directory->tls_key().ToPem(),
+       .backoff_initial = ToAbsl(schedule.backoff_initial()) * kChannelShare,
+       .backoff_max = ToAbsl(schedule.backoff_max()) * kChannelShare},
+      *options_.clock);
+}
+
+absl::Status Exchanges::Prepare() {
+  const auto channel = ChannelTo(options_.values->service().enrollment(), "");
+  if (!channel.ok()) return channel.status();
+  enrollment_ = std::make_unique<Enrollment>(
+      Enrollment::Options{.channel = *channel,
+                          .in_flight = &in_flight_,
+                          .executor = options_.executor,
+                          .license_key = options_.license_key,
+                          .agent_version = options_.health.agent_version});
+  const config::Schedule& schedule = options_.values->schedule();
+  installation_ = Make(Exchange::kInstallation, nullptr, &Exchanges::Install);
+  registration_ = Make(Exchange::kRegistration, nullptr, &Exchanges::Register);
+  license_ =
+      Make(Exchange::kLicense, &schedule.license(), &Exchanges::CheckLicense);
+  health_ = Make(Exchange::kHealthCheck, &schedule.health_check(),
+                 &Exchanges::CheckHealth);
+  updates_ =
+      Make(Exchange::kUpdates, &schedule.updates(), &Exchanges::CheckUpdates);
+  return BeginClusterExchanges();
+}
+
+absl::Status Exchanges::BeginClusterExchanges() {
+  const StateDirectory& state = *options_.state->directory;
+  std::string chain;
+  {
+    absl::MutexLock lock(&options_.state->mutex);
+    const auto registration = state.LoadRegistration();
+    if (!registration.ok()) return registration.status();
+    const auto certificates = state.LoadCertificateChain();
+    if (!certificates.ok()) return certificates.status();
+    if (!registration->has_value() || !certificates->has_value()) {
+      return absl::OkStatus();
+    }
+    document_keys_.assign((*registration)->document_keys().begin(),
+                          (*registration)->document_keys().end());
+    chain = **certificates;
+  }
+  absl::StatusOr<std::shared_ptr<grpc::Channel>> channel =
+      ChannelTo(options_.values->service().cluster(), chain);
+  if (!channel.ok()) return channel.status();
+  channel_ = *std::move(channel);
+  stub_ = v1::ClusterService::NewStub(channel_);
+  raw_stub_ = std::make_unique<grpc::GenericStub>(channel_);
+  const std::string& address = options_.values->service().cluster();
+  const auto on_over = [this, address](const absl::Status& status) {
+    Note(address, status);
+  };
+  const config::Schedule& schedule = options_.values->schedule();
+  const bool remote_access =
+      EffectivePrivacy(*options_.values).remote_access() !=
+      v1::REMOTE_ACCESS_POLICY_OFF;
+  heartbeats_ = std::make_unique<Heartbeats>(Heartbeats::Options{
+      .stub = stub_.get(),
+      .in_flight = &in_flight_,
+      .executor = options_.executor,
+      .clock = options_.clock,
+      .timers = options_.timers,
+      .board = options_.board,
+      .pacer =
+          PacerFor(remote_access ? &schedule.heartbeat()
+                                 : &schedule.heartbeat_without_remote_access()),
+      .draw = RandomDraw(),
+      .beats = [this] { return Beats(); },
+      .on_over = on_over});
+  reports_ = std::make_unique<Reports>(
+      Reports::Options{.stub = raw_stub_.get(),
+                       .in_flight = &in_flight_,
+                       .executor = options_.executor,
+                       .clock = options_.clock,
+                       .timers = options_.timers,
+                       .board = options_.board,
+                       .outbox = options_.outbox,
+                       .pacer = PacerFor(nullptr),
+                       .draw = RandomDraw(),
+                       .cluster_id = state.cluster_id(),
+                       .agent_instance_id = options_.agent_instance_id,
+                       .document_keys = document_keys_,
+                       .on_over = on_over,
+                       .on_health_pacing = [this](const v1::Pacing& pacing) {
+                         health_->SetPacing(pacing);
+                       }});
+  options_.board->Registered();
+  ShowKeptLicense();
+  absl::MutexLock lock(&mutex_);
+  registered_ = true;
+  return absl::OkStatus();
+}
+
+void Exchanges::Start() {
+  bool registered = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    registered = registered_;
+  }
+  CheckVersion();
+  health_->Now();
+  if (registered) license_->Now();
+}
+
+void Exchanges::CheckVersion() {
+  const absl::StatusOr<std::string> version = ProductVersion(options_.health);
+  if (!version.ok()) {
+    options_.board->Failed(Exchange::kInstallation, version.status());
+    return;
+  }
+  absl::StatusOr<bool> needed;
+  {
+    absl::MutexLock lock(&options_.state->mutex);
+    needed = NeedsInstall(*options_.state->directory,
+                          options_.health.agent_version, *version);
+  }
+  if (!needed.ok()) {
+    options_.board->Failed(Exchange::kInstallation, needed.status());
+    return;
+  }
+  if (*needed) return installation_->Now();
+  absl::MutexLock lock(&mutex_);
+  if (!registered_) registration_->Now();
+}
+
+void Exchanges::Note(const std::string& address, const absl::Status& status) {
+  if (IsUnreachable(status)) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (stopping_) return;
+    }
+    options_.board->Unreachable(address, status);
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!registered_) return;
+    }
+    heartbeats_->Hold();
+    reports_->Hold();
+    // It finds out when the service is back.
+    license_->Now();
+  } else if (!absl::IsCancelled(status)) {
+    options_.board->Reached();
+  }
+}
+
+void Exchanges::NoteEnrollment(const absl::Status& status) {
+  {
+    // A registered cluster lives by the other listener.
+    absl::MutexLock lock(&mutex_);
+    if (registered_) return;
+  }
+  Note(options_.values->service().enrollment(), status);
+}
+
+void Exchanges::OpenStreams() {
+  bool first = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) return;
+    first = !std::exchange(updates_begun_, true);
+  }
+  heartbeats_->Open();
+  reports_->Open();
+  if (first) updates_->Now();
+}
+
+void Exchanges::Install(PeriodicExchange::Done done) {
+  const absl::StatusOr<std::string> version = ProductVersion(options_.health);
+  if (!version.ok()) return done(version.status(), v1::Pacing());
+  enrollment_->Install(
+      *version, [this, version = *version,
+                 done](const absl::StatusOr<v1::InstallResponse>& answer) {
+        NoteEnrollment(answer.status());
+        if (!answer.ok()) return done(answer.status(), v1::Pacing());
+        const absl::Status kept =
+            KeepInstallation(*options_.state, options_.health.agent_version,
+                             version, *answer, options_.clock->Now());
+        done(kept, v1::Pacing());
+        if (!kept.ok()) return;
+        LogInfo("installed", {{"account", answer->account_name()},
+                              {"license", answer->license_name()},
+                              {"product_version", version}});
+        absl::MutexLock lock(&mutex_);
+        if (!registered_) registration_->Now();
+      });
+}
+
+void Exchanges::Register(PeriodicExchange::Done done) {
+  enrollment_->Register(
+      *options_.state->directory,
+      [this, done](const absl::StatusOr<v1::RegisterResponse>& answer) {
+        NoteEnrollment(answer.status());
+        if (!answer.ok()) return done(answer.status(), v1::Pacing());
+        absl::Status kept =
+            KeepRegistration(*options_.state, options_.license_key, *answer,
+                             options_.clock->Now());
+        if (kept.ok()) kept = BeginClusterExchanges();
+        done(kept, answer->pacing());
+        if (!kept.ok()) return;
+        LogInfo("registered",
+                {{"cluster_id", options_.state->directory->cluster_id()}});
+        license_->Now();
+      });
+}
+
+void Exchanges::CheckLicense(PeriodicExchange::Done done) {
+  using Async = v1::ClusterService::StubInterface::async_interface;
+  CallUnary<Async, v1::CheckLicenseRequest, v1::CheckLicenseResponse>(
+      &in_flight_, options_.executor, stub_->async(), &Async::CheckLicense, {},
+      kDeadline,
+      [this, done](const absl::StatusOr<v1::CheckLicenseResponse>& answer) {
+        Note(options_.values->service().cluster(), answer.status());
+        if (!answer.ok()) {
+          done(answer.status(), v1::Pacing());
+        } else {
+          done(KeepLicense(*answer), answer->pacing());
+        }
+        if (!IsUnreachable(answer.status())) OpenStreams();
+      });
+}
+
+absl::Status Exchanges::KeepLicense(const v1::CheckLicenseResponse& answer) {
+  absl::Status status = VerifyLicenseAnswer(
+      answer, document_keys_, options_.state->directory->cluster_id());
+  if (!status.ok()) return status;
+  const absl::Time now = options_.clock->Now();
+  config::AgentLicense kept;
+  *kept.mutable_signed_license() = answer.signed_license();
+  *kept.mutable_verified_at() = mc::ToProto(now);
+  {
+    absl::MutexLock lock(&options_.state->mutex);
+    status = options_.state->directory->SaveLicense(kept);
+  }
+  if (status.ok()) options_.board->SetLicense(answer.license(), now);
+  return status;
+}
+
+void Exchanges::ShowKeptLicense() {
+  absl::MutexLock lock(&options_.state->mutex);
+  const StateDirectory& state = *options_.state->directory;
+  const auto kept = state.LoadLicense();
+  if (!kept.ok()) {
+    LogWarning("the kept license cannot be read",
+               {{"detail", std::string(kept.status().message())}});
+    return;
+  }
+  if (!kept->has_value()) return;
+  const auto license = VerifyLicense((*kept)->signed_license(), document_keys_,
+                                     state.cluster_id());
+  const auto verified_at = FromProto((*kept)->verified_at());
+  if (license.ok() && verified_at.ok()) {
+    options_.board->SetLicense(*license, *verified_at);
+  } else {
+    LogWarning("the kept license is not believed",
+               {{"detail", std::string(license.status().message())}});
+  }
+}
+
+void Exchanges::CheckHealth(PeriodicExchange::Done done) {
+  absl::StatusOr<BuiltHealth> built =
+      BuildHealthCheck(options_.health, options_.clock->Now());
+  if (!built.ok()) return done(built.status(), v1::Pacing());
+  for (const absl::Status& missing : built->missing) {
+    LogWarning("missing in the health check",
+               {{"detail", std::string(missing.message())}});
+  }
+  options_.outbox->PutHealth(std::move(built->check),
+                             [this, done](const absl::Status& status) {
+                               done(status, v1::Pacing());
+                               if (status.ok()) WakeReports();
+                             });
+}
+
+void Exchanges::CheckUpdates(PeriodicExchange::Done done) {
+  v1::CheckUpdatesRequest request;
+  const absl::StatusOr<std::string> version = ProductVersion(options_.health);
+  if (version.ok() && !version->empty()) {
+    v1::InstalledVersion& cluster = *request.add_installed();
+    cluster.set_component(v1::COMPONENT_CLUSTER);
+    cluster.set_version(*version);
+  }
+  request.mutable_installed()->MergeFrom(
+      options_.values->product().components());
+  using Async = v1::ClusterService::StubInterface::async_interface;
+  CallUnary<Async, v1::CheckUpdatesRequest, v1::CheckUpdatesResponse>(
+      &in_flight_, options_.executor, stub_->async(), &Async::CheckUpdates,
+      std::move(request), kDeadline,
+      [this, done](const absl::StatusOr<v1::CheckUpdatesResponse>& answer) {
+        Note(options_.values->service().cluster(), answer.status());
+        if (!answer.ok()) return done(answer.status(), v1::Pacing());
+        const OfferedReleases offered = VerifyReleases(*answer, document_keys_);
+        options_.board->SetUpdates(offered.available);
+        done(offered.refused.empty() ? absl::OkStatus()
+                                     : offered.refused.front(),
+             answer->pacing());
+      });
+}
+
+std::vector<v1::StreamHeartbeatsRequest> Exchanges::Beats() const {
+  std::vector<v1::StreamHeartbeatsRequest> beats(1);
+  beats[0].set_node_id(options_.health.node_id);
+  beats[0].set_source_type(v1::SOURCE_TYPE_SERVER);
+  for (const v1::ActiveGateHealth& gate : KnownActiveGates(options_.health)) {
+    if (gate.status() != v1::RUN_STATE_RUNNING) continue;
+    v1::StreamHeartbeatsRequest& beat = beats.emplace_back();
+    beat.set_node_id(gate.active_gate_id());
+    beat.set_source_type(v1::SOURCE_TYPE_ACTIVE_GATE);
+  }
+  for (v1::StreamHeartbeatsRequest& beat : beats) {
+    beat.set_cluster_id(options_.health.cluster_id);
+  }
+  return beats;
+}
+
+void Exchanges::WakeReports() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!registered_ || stopping_) return;
+  }
+  reports_->Wake();
+}
+
+void Exchanges::Stop(absl::Duration grace) {
+  bool registered = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    registered = registered_;
+  }
+  if (registered) {
+    heartbeats_->Close();
+    reports_->Close();
+    in_flight_.WaitUntil(*options_.clock, options_.clock->Now() + grace);
+  }
+  in_flight_.CancelAndWait();
+}
+
+}  // namespace mc::agent

@@ -1,0 +1,120 @@
+// All exchanges of one agent with its service, and in which order they begin.
+#ifndef MC_CLUSTER_AGENT_EXCHANGE_EXCHANGES_H_
+#define MC_CLUSTER_AGENT_EXCHANGE_EXCHANGES_H_
+
+#include <grpcpp/generic/generic_stub.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "cluster-agent/domain/documents/documents.h"
+#include "cluster-agent/domain/health/health_builder.h"
+#include "cluster-agent/exchange/enrollment.h"
+#include "cluster-agent/exchange/heartbeats.h"
+#include "cluster-agent/exchange/in_flight.h"
+#include "cluster-agent/exchange/periodic_exchange.h"
+#include "cluster-agent/exchange/reports.h"
+#include "cluster-agent/exchange/status_board.h"
+#include "cluster-agent/outbox/outbox.h"
+#include "missioncontrol/v1/cluster_service.grpc.pb.h"
+
+namespace mc::agent {
+
+// Install and Register until they are answered; then the license, first of all
+// and again after each time that the service could not be reached; then all
+// the others. Thread-safe.
+class Exchanges {
+ public:
+  struct Options {
+    // Checked, with defaults; outlives this. So do all that follow.
+    const missioncontrol::config::v1::AgentConfig* values = nullptr;
+    Clock* clock = nullptr;
+    TimerQueue* timers = nullptr;
+    Executor* executor = nullptr;
+    SharedState* state = nullptr;
+    Outbox* outbox = nullptr;
+    StatusBoard* board = nullptr;
+    HealthSources health;
+    // A secret.
+    std::string license_key;
+    // Empty: the system's CAs.
+    std::string root_pem;
+    // Random, new at every start.
+    std::string agent_instance_id;
+  };
+
+  // The error says what is wrong with the certificates or the kept state.
+  static absl::StatusOr<std::unique_ptr<Exchanges>> Create(Options options);
+
+  // Begins. May be called once.
+  void Start();
+  // Something new may wait in the outbox.
+  void WakeReports();
+  // The product may have another version now.
+  void CheckVersion();
+  // Ends the streams in order, waits for them until `grace` has passed, and
+  // then cancels what is left. Nothing is started any more.
+  void Stop(absl::Duration grace);
+
+ private:
+  explicit Exchanges(Options options) : options_(std::move(options)) {}
+
+  absl::Status Prepare();
+  Pacer::Options PacerFor(const google::protobuf::Duration* interval) const;
+  std::unique_ptr<PeriodicExchange> Make(
+      Exchange exchange, const google::protobuf::Duration* interval,
+      void (Exchanges::*attempt)(PeriodicExchange::Done));
+  absl::StatusOr<std::shared_ptr<grpc::Channel>> ChannelTo(
+      const std::string& address, const std::string& chain_pem) const;
+
+  // Connects with the registered certificate.
+  absl::Status BeginClusterExchanges() ABSL_LOCKS_EXCLUDED(mutex_);
+  void OpenStreams() ABSL_LOCKS_EXCLUDED(mutex_);
+  // What the end of a call says about the connection.
+  void Note(const std::string& address, const absl::Status& status)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void NoteEnrollment(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  void Install(PeriodicExchange::Done done);
+  void Register(PeriodicExchange::Done done);
+  void CheckLicense(PeriodicExchange::Done done);
+  void CheckHealth(PeriodicExchange::Done done);
+  void CheckUpdates(PeriodicExchange::Done done);
+  absl::Status KeepLicense(
+      const missioncontrol::v1::CheckLicenseResponse& answer);
+  void ShowKeptLicense();
+  std::vector<missioncontrol::v1::StreamHeartbeatsRequest> Beats() const;
+
+  const Options options_;
+  InFlight in_flight_;
+  std::unique_ptr<Enrollment> enrollment_;
+  std::unique_ptr<PeriodicExchange> installation_;
+  std::unique_ptr<PeriodicExchange> registration_;
+  std::unique_ptr<PeriodicExchange> license_;
+  std::unique_ptr<PeriodicExchange> health_;
+  std::unique_ptr<PeriodicExchange> updates_;
+
+  absl::Mutex mutex_;
+  // Made once, when the cluster is registered; then they stay.
+  bool registered_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool updates_begun_ ABSL_GUARDED_BY(mutex_) = false;
+  DocumentKeys document_keys_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<missioncontrol::v1::ClusterService::Stub> stub_;
+  std::unique_ptr<grpc::GenericStub> raw_stub_;
+  std::unique_ptr<Heartbeats> heartbeats_;
+  std::unique_ptr<Reports> reports_;
+};
+
+}  // namespace mc::agent
+
+#endif  // MC_CLUSTER_AGENT_EXCHANGE_EXCHANGES_H_

@@ -1,0 +1,170 @@
+#include "cluster-agent/local/local_server.h"
+
+#include <sys/stat.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "cluster-agent/outbox/fixture.h"
+#include "common/files/temp_dir.h"
+#include "common/status/grpc_status.h"
+#include "common/status/status.h"
+#include "common/time/proto_time.h"
+#include "gtest/gtest.h"
+
+namespace mc::agent {
+namespace {
+
+namespace v1 = missioncontrol::v1;
+using Stub = v1::AgentService::Stub;
+
+class LocalServerTest : public testing::Test {
+ protected:
+  LocalServerTest() {
+    outbox_.Open();
+    description_ = *Description::Open(dir_.path());
+    deps_ = {.outbox = &outbox_.outbox(),
+             .description = description_.get(),
+             .executor = &executor_,
+             .clock = &outbox_.clock,
+             .other_environments = {"inventory"},
+             .status =
+                 [] {
+                   v1::GetStatusResponse status;
+                   status.set_cluster_id("ours");
+                   return status;
+                 },
+             .on_described = [this] { ++described_; }};
+    product_ = Start(LocalSocket::kProduct);
+    admin_ = Start(LocalSocket::kAdmin);
+  }
+  ~LocalServerTest() override {
+    product_ = nullptr;
+    admin_ = nullptr;
+    executor_.Shutdown();
+  }
+
+  std::string Path(LocalSocket socket) const {
+    return dir_.File(socket == LocalSocket::kAdmin ? "admin" : "agent");
+  }
+  std::unique_ptr<LocalServer> Start(LocalSocket socket) {
+    auto server = LocalServer::Start(
+        {.socket = socket, .path = Path(socket), .group = {}, .deps = deps_});
+    EXPECT_TRUE(server.ok()) << server.status();
+    return *std::move(server);
+  }
+  template <typename Request, typename Response>
+  absl::Status Call(LocalSocket socket,
+                    grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                                 const Request&, Response*),
+                    const Request& request, Response* response) {
+    const auto stub = v1::AgentService::NewStub(
+        grpc::CreateChannel(absl::StrCat("unix:", Path(socket)),
+                            grpc::experimental::LocalCredentials(UDS)));
+    grpc::ClientContext context;
+    context.set_deadline(gpr_time_from_seconds(30, GPR_TIMESPAN));
+    return FromGrpc(((*stub).*method)(&context, request, response));
+  }
+
+  TempDir dir_;
+  OutboxFixture outbox_;
+  std::unique_ptr<Description> description_;
+  Executor executor_{2, 100};
+  LocalDeps deps_;
+  int described_ = 0;
+  std::unique_ptr<LocalServer> product_;
+  std::unique_ptr<LocalServer> admin_;
+};
+
+TEST_F(LocalServerTest, SocketsAreForThoseWhoMayUseThem) {
+  struct stat info = {};
+  ASSERT_EQ(stat(Path(LocalSocket::kProduct).c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0660u);
+  ASSERT_EQ(stat(Path(LocalSocket::kAdmin).c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+}
+
+TEST_F(LocalServerTest, UsageIsRecordedOnce) {
+  v1::RecordUsageRequest request;
+  *request.add_records() =
+      SessionsRecord("key-1", "env-1", 3, outbox_.clock.Now());
+  v1::RecordUsageResponse response;
+  for (const int recorded : {1, 0}) {
+    ASSERT_TRUE(
+        Call(LocalSocket::kProduct, &Stub::RecordUsage, request, &response)
+            .ok());
+    EXPECT_EQ(response.recorded(), recorded);
+    EXPECT_EQ(response.repeated(), 1 - recorded);
+  }
+  EXPECT_EQ(outbox_.outbox().reader().Stats()->open_usage_records, 1);
+}
+
+TEST_F(LocalServerTest, WhatIsNotValidIsNotRecorded) {
+  v1::RecordUsageRequest request;
+  *request.add_records() =
+      SessionsRecord("key-1", "no environment!", 3, outbox_.clock.Now());
+  v1::RecordUsageResponse response;
+  const absl::Status status =
+      Call(LocalSocket::kProduct, &Stub::RecordUsage, request, &response);
+  EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_INVALID_FIELD) << status;
+  EXPECT_EQ(outbox_.outbox().reader().Stats()->open_usage_records, 0);
+}
+
+TEST_F(LocalServerTest, TheProductMayNotCallTheAdministratorsMethods) {
+  v1::GetStatusResponse status;
+  EXPECT_EQ(ReasonOf(Call(LocalSocket::kProduct, &Stub::GetStatus,
+                          v1::GetStatusRequest(), &status)),
+            v1::ERROR_REASON_METHOD_NOT_ALLOWED);
+  EXPECT_TRUE(Call(LocalSocket::kAdmin, &Stub::GetStatus,
+                   v1::GetStatusRequest(), &status)
+                  .ok());
+  EXPECT_EQ(status.cluster_id(), "ours");
+  v1::ListOutboxResponse listed;
+  EXPECT_EQ(ReasonOf(Call(LocalSocket::kProduct, &Stub::ListOutbox,
+                          v1::ListOutboxRequest(), &listed)),
+            v1::ERROR_REASON_METHOD_NOT_ALLOWED);
+  v1::SetUpdateWindowResponse window;
+  EXPECT_EQ(ReasonOf(Call(LocalSocket::kProduct, &Stub::SetUpdateWindow,
+                          v1::SetUpdateWindowRequest(), &window)),
+            v1::ERROR_REASON_METHOD_NOT_ALLOWED);
+}
+
+TEST_F(LocalServerTest, TheAdministratorMayCallTheProductsMethods) {
+  v1::RecordTrafficRequest request;
+  request.set_bytes(10);
+  v1::RecordTrafficResponse response;
+  EXPECT_TRUE(
+      Call(LocalSocket::kAdmin, &Stub::RecordTraffic, request, &response).ok());
+}
+
+TEST_F(LocalServerTest, DescriptionsAreKept) {
+  v1::DescribeNodeRequest node;
+  node.set_product_version("7.7.7");
+  v1::DescribeNodeResponse described;
+  ASSERT_TRUE(
+      Call(LocalSocket::kProduct, &Stub::DescribeNode, node, &described).ok());
+  EXPECT_EQ(described_, 1);
+  EXPECT_EQ(description_->node().product_version(), "7.7.7");
+  v1::DescribeEnvironmentsRequest environments;
+  environments.add_environment_ids("quiet");
+  v1::DescribeEnvironmentsResponse response;
+  ASSERT_TRUE(Call(LocalSocket::kProduct, &Stub::DescribeEnvironments,
+                   environments, &response)
+                  .ok());
+  EXPECT_EQ(*outbox_.outbox().reader().Environments(),
+            (std::vector<std::string>{"inventory", "quiet"}));
+}
+
+TEST_F(LocalServerTest, WhatIsNotBuiltYetSaysSo) {
+  v1::GetLicenseStateResponse response;
+  const absl::Status status =
+      Call(LocalSocket::kProduct, &Stub::GetLicenseState,
+           v1::GetLicenseStateRequest(), &response);
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_NOT_SUPPORTED_YET);
+}
+
+}  // namespace
+}  // namespace mc::agent
