@@ -1,0 +1,96 @@
+"""Every request field of Heartbeat, HealthCheck and Consumption arrives.
+
+Filled by a generator over the descriptors, sent by a registered cluster, read
+back through FleetService.
+"""
+
+import datetime
+import unittest
+
+from missioncontrol.v1 import (
+    consumption_pb2,
+    fleet_clusters_pb2,
+    health_pb2,
+    heartbeat_pb2,
+    reports_pb2,
+)
+
+import pair
+from filler import Filler
+from test_foreign_client import HOUR, ForeignClient, hello, report
+
+
+class EveryFieldTest(pair.PairTest):
+
+    def test_every_field_arrives_and_is_read_back(self):
+        service = self.service()
+        key = service.create_license()["licenseKey"]
+        client = ForeignClient(self.folder, service, key)
+        client.register()
+        overrides = {
+            f"missioncontrol.v1.{message}.cluster_id": client.cluster_id
+            for message in ("HealthCheck", "Consumption",
+                            "StreamHeartbeatsRequest")}
+        overrides["missioncontrol.v1.UpdateWindow.start_minute"] = 1439
+        base = datetime.datetime.utcfromtimestamp(HOUR)
+        filler = Filler(base, overrides)
+        health = filler.fill(health_pb2.HealthCheck())
+        consumption = filler.fill(consumption_pb2.Consumption())
+        # Intervals lie within the report's time frame, in order.
+        consumption.time_frame.start.FromDatetime(base)
+        consumption.time_frame.end.FromDatetime(
+            base + datetime.timedelta(hours=1))
+        for environment in consumption.environments:
+            for host in environment.hosts:
+                for i, interval in enumerate(host.monitored):
+                    interval.start.FromDatetime(
+                        base + datetime.timedelta(minutes=10 * i, seconds=1))
+                    interval.end.FromDatetime(
+                        base + datetime.timedelta(minutes=10 * i + 7))
+        beat = filler.fill(heartbeat_pb2.StreamHeartbeatsRequest())
+        self.assertGreater(len(filler.filled), 90)
+
+        stub = client.stub()
+        answers = list(stub.StreamReports(iter([
+            hello(client),
+            report(reports_pb2.LANE_BILLING, 1, consumption=consumption),
+            report(reports_pb2.LANE_HEALTH, 1, health_check=health),
+        ]), timeout=pair.PATIENCE_S))
+        for answer in answers[1:]:
+            self.assertFalse(answer.receipt.HasField("rejection"),
+                             str(answer.receipt))
+        self.assertEqual(len(answers), 3)
+        self.assertEqual(len(list(stub.StreamHeartbeats(
+            iter([beat]), timeout=pair.PATIENCE_S))), 1)
+
+        fleet = service.fleet()
+        stored = fleet.ListHealthReports(
+            fleet_clusters_pb2.ListHealthReportsRequest(
+                cluster_id=client.cluster_id), timeout=pair.PATIENCE_S)
+        self.assertEqual([r.health_check for r in stored.reports], [health])
+        listed = fleet.ListConsumption(
+            fleet_clusters_pb2.ListConsumptionRequest(
+                cluster_id=client.cluster_id), timeout=pair.PATIENCE_S)
+        self.assertEqual([r.consumption for r in listed.reports],
+                         [consumption])
+
+        def presence():
+            shown = fleet.GetCluster(fleet_clusters_pb2.GetClusterRequest(
+                cluster_id=client.cluster_id), timeout=pair.PATIENCE_S)
+            return [(n.cluster_id, n.node_id, n.source_type)
+                    for n in shown.nodes]
+        pair.eventually(
+            lambda: presence() == [
+                (beat.cluster_id, beat.node_id, beat.source_type)],
+            "the beat is in the store")
+
+        # From typed columns: no column of the store holds a serialized report.
+        database = next(service.dir.rglob("*.db"))
+        for message in (health, consumption):
+            blob = message.SerializeToString()
+            for file in database.parent.glob(database.name + "*"):
+                self.assertNotIn(blob, file.read_bytes(), file.name)
+
+
+if __name__ == "__main__":
+    unittest.main()
