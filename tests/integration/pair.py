@@ -294,8 +294,10 @@ class PairTest(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mission-control-"))
         self._started = []
+        # Also where a test's own setUp fails, which skips tearDown.
+        self.addCleanup(self._clean_up)
 
-    def tearDown(self):
+    def _clean_up(self):
         for process in reversed(self._started):
             if process.process and process.process.alive():
                 process.process.kill()
