@@ -79,8 +79,7 @@ absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       grpc::experimental::LocalServerCredentials(UDS));
   if (result->options_.instead != nullptr) {
-    builder.RegisterCallbackGenericService(
-        result->options_.instead);
+    builder.RegisterCallbackGenericService(result->options_.instead);
   } else {
     builder.RegisterService(&result->service_);
   }

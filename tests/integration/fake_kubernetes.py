@@ -23,6 +23,9 @@ class FakeKubernetes:
         self.tokens = set()
         # Tokens that are not answered; "*" is everybody's.
         self.cut = set()
+        # Tokens whose calls hang until the end.
+        self.hung = set()
+        self._over = threading.Event()
         # When each token wrote last (time.monotonic).
         self.written_at = {}
         # Everybody who held a Lease, in order.
@@ -37,9 +40,11 @@ class FakeKubernetes:
                 length = int(self.headers.get("Content-Length", 0))
                 body = self.rfile.read(length)
                 token = self.headers.get("Authorization", "")
+                token = token.removeprefix("Bearer ")
+                if token in fake.hung:
+                    fake._over.wait()
                 status, answer = fake.answer(
-                    self.command, self.path, token.removeprefix("Bearer "),
-                    body)
+                    self.command, self.path, token, body)
                 if status is None:
                     self.close_connection = True
                     return
@@ -78,6 +83,7 @@ class FakeKubernetes:
         self._thread.start()
 
     def stop(self):
+        self._over.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

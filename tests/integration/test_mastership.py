@@ -132,7 +132,7 @@ class LeaseTest(pair.PairTest):
         with self.subTest("killed: the other one takes over with all it had"):
             cluster = a.cluster_id()
             self.record(a, "before", sessions=3)
-            a.process.kill()
+            a.process.kill()  # Nothing is given back.
             killed = time.monotonic()
             pair.eventually(b.is_master, "b takes over")
             # The rest is what a busy machine takes to start an agent.
@@ -170,12 +170,12 @@ class LeaseTest(pair.PairTest):
         with self.subTest("cut off alone: the other one takes over after it"):
             b.start()
             pair.eventually(lambda: b.mastership() == "STANDBY", "b waits")
-            self.kubernetes.cut.add(a.token)
+            self.kubernetes.hung.add(a.token)
             self.assertEqual(self.await_exit(a), NOT_MASTER)
             self.assertNotEqual(b.mastership(), "MASTER")
             pair.eventually(b.is_master, "b takes over")
             self.record(b, sessions=7)
-            self.kubernetes.cut.clear()
+            self.kubernetes.hung.clear()
 
         with self.subTest("a token that is not accepted"):
             a.start()
@@ -229,7 +229,8 @@ class CloneTest(pair.PairTest):
                 service.mcctl_json("cluster", "show", first.cluster_id())),
             "operators see it")
         self.assertTrue(shown["nodes"][0]["agentInstanceId"])
-        self.assertIn("clone suspected", service.mcctl("cluster", "list").stdout)
+        self.assertIn("clone suspected",
+                      service.mcctl("cluster", "list").stdout)
         with urllib.request.urlopen(
                 f"http://127.0.0.1:{service.ports['metrics']}/metrics") as got:
             self.assertIn(b"mission_control_clones_suspected_total 1",
