@@ -3,6 +3,7 @@
 #define MC_CLUSTER_AGENT_AGENT_H_
 
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "cluster-agent/domain/config/agent_config.h"
@@ -15,6 +16,8 @@ class Agent {
   struct Options {
     CheckedConfiguration checked;
     Clock* clock = nullptr;
+    // Random, new at every start.
+    std::string instance_id;
   };
 
   // Opens the state, listens on the two sockets and begins the exchanges. Every

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <optional>
@@ -68,7 +69,7 @@ struct Graph {
         executor(values.limits().worker_threads(),
                  values.limits().max_queued_calls()),
         exchanges({.store = store()}),
-        presence({.store = store()}),
+        presence(PresenceOptions(values, metrics)),
         clusters({.store = store(), .clock = clock}),
         operators({.store = store(), .clock = clock}),
         guard(
@@ -83,6 +84,9 @@ struct Graph {
                .metrics = &rpc_metrics,
                .exchanges = &exchanges,
                .clock = clock}),
+        streams([this, clock](std::string_view cluster_id) {
+          return presence.CloneSuspected(cluster_id, clock->Now());
+        }),
         enrollment({.store = store(),
                     .directory = &clusters,
                     .authority = &durable.cluster_ca,
@@ -131,6 +135,32 @@ struct Graph {
     clusters.Invalidate(id);
     const absl::Status status = clusters.CheckRegistered(id);
     if (absl::IsPermissionDenied(status)) streams.EndStreamsOf(id, status);
+  }
+
+  Presence::Options PresenceOptions(const config::ServiceConfig& values,
+                                    Metrics* metrics) {
+    prometheus::Counter& clones = metrics->AddCounter(
+        "clones_suspected_total",
+        "Occurrences of two agents that beat in turn for one cluster.");
+    Presence::Options options;
+    options.store = store();
+    if (values.pacing().has_heartbeat_interval()) {
+      options.clone_window =
+          std::max(options.clone_window,
+                   3 * *FromProto(values.pacing().heartbeat_interval()));
+    }
+    options.on_clone = [&clones](std::string_view cluster_id,
+                                 std::string_view instance,
+                                 std::string_view other) {
+      clones.Increment();
+      LogWarning(
+          "two agents beat in turn for one cluster; ask the customer to "
+          "stop the one whose state was copied",
+          {{"cluster_id", cluster_id},
+           {"agent_instance_id", instance},
+           {"other_agent_instance_id", other}});
+    };
+    return options;
   }
 
   ReportDesk::Options ReportOptions(const Clock* clock, Metrics* metrics) {

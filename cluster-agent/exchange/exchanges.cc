@@ -143,7 +143,11 @@ absl::Status Exchanges::BeginClusterExchanges() {
                                  : &schedule.heartbeat_without_remote_access()),
       .draw = RandomDraw(),
       .beats = [this] { return Beats(); },
-      .on_over = on_over});
+      .on_over =
+          [this, on_over](const absl::Status& status) {
+            options_.other_master->StreamEnded(ReasonOf(status));
+            on_over(status);
+          }});
   reports_ = std::make_unique<Reports>(
       Reports::Options{.stub = raw_stub_.get(),
                        .in_flight = &in_flight_,
@@ -385,6 +389,7 @@ std::vector<v1::StreamHeartbeatsRequest> Exchanges::Beats() const {
   }
   for (v1::StreamHeartbeatsRequest& beat : beats) {
     beat.set_cluster_id(options_.health.cluster_id);
+    beat.set_agent_instance_id(options_.agent_instance_id);
   }
   return beats;
 }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "cluster-agent/collect/time_zone.h"
 #include "cluster-agent/domain/inventory/inventory.h"
+#include "cluster-agent/domain/mastership/lease_config.h"
 #include "cluster-agent/domain/usage/time_frame.h"
 #include "common/config/yaml_config.h"
 #include "common/crypto/certificate.h"
@@ -47,6 +48,13 @@ void ApplyDefaults(const std::string& directory, config::AgentConfig& values) {
   resolve(values.mutable_service()->mutable_ca_file());
   resolve(values.mutable_product()->mutable_version_file());
   resolve(values.mutable_product()->mutable_pid_file());
+  if (values.mastership().has_kubernetes_lease()) {
+    config::KubernetesLease& lease =
+        *values.mutable_mastership()->mutable_kubernetes_lease();
+    ApplyLeaseDefaults(lease);
+    resolve(lease.mutable_token_file());
+    resolve(lease.mutable_ca_file());
+  }
   config::Schedule& s = *values.mutable_schedule();
   Default(s.has_heartbeat(), &config::Schedule::mutable_heartbeat, s,
           absl::Seconds(60));
@@ -220,6 +228,9 @@ std::vector<std::string> CheckConfiguration(
   CheckAddress("service.cluster", values.service().cluster(), problems);
   CheckSchedule(values.schedule(), problems);
   CheckWindow(values.update_window(), problems);
+  if (values.mastership().has_kubernetes_lease()) {
+    CheckLease(values.mastership().kubernetes_lease(), problems);
+  }
   CheckFormats("product", values.product(), problems);
   missioncontrol::v1::InstallRequest version;
   version.set_product_version(values.product().version());

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "mc-service/domain/presence/masters.h"
 #include "mc-service/store/store.h"
 
 namespace mc::service {
@@ -30,6 +31,13 @@ class Presence {
     // A node that was silent for longer is forgotten here; what was written of
     // it stays.
     absl::Duration forget_after = absl::Hours(24);
+    // Agents that take turns within it are clones: three intervals of the
+    // clusters that beat most rarely.
+    absl::Duration clone_window = absl::Minutes(15);
+    // Told once for each occurrence, on the thread of the beat.
+    std::function<void(std::string_view cluster_id, std::string_view instance,
+                       std::string_view other_instance)>
+        on_clone;
   };
 
   explicit Presence(const Options& options);
@@ -38,6 +46,15 @@ class Presence {
   // for a new node beyond the cluster's bound.
   absl::Status Beat(std::string_view cluster_id, std::string_view node_id,
                     v1::SourceType source_type, absl::Time at);
+
+  // The agent `instance` begins to speak for the cluster, on a stream of its
+  // own. Not for each beat.
+  void Speaks(std::string_view cluster_id, std::string_view instance,
+              absl::Time at);
+
+  // Whether two agents were seen that speak in turn for the cluster, as late
+  // as within the window before `at`.
+  bool CloneSuspected(std::string_view cluster_id, absl::Time at);
 
   // Queues what changed since the last flush for the store, in one work, and
   // forgets who was silent for long. Counts that could not be written are kept
@@ -54,16 +71,29 @@ class Presence {
     int64_t beats = 0;
   };
   using Nodes = absl::flat_hash_map<NodeKey, Node>;
+  struct Cluster {
+    Nodes nodes;
+    Masters masters;
+    // The store does not know yet when a clone was suspected last.
+    bool clone_news = false;
+  };
+  struct CloneNews {
+    std::string cluster_id;
+    absl::Time at;
+  };
+  struct Changes {
+    std::vector<NodePresence> nodes;
+    std::vector<CloneNews> clones;
+  };
   // Clusters are spread over shards, so that a flush holds up few of them.
   struct Shard {
     absl::Mutex mutex;
-    absl::flat_hash_map<std::string, Nodes> clusters ABSL_GUARDED_BY(mutex);
+    absl::flat_hash_map<std::string, Cluster> clusters ABSL_GUARDED_BY(mutex);
   };
 
   Shard& ShardOf(std::string_view cluster_id);
-  void TakeChanges(Shard& shard, absl::Time now,
-                   std::vector<NodePresence>& changes);
-  void PutBack(const std::vector<NodePresence>& changes);
+  void TakeChanges(Shard& shard, absl::Time now, Changes& changes);
+  void PutBack(const Changes& changes);
 
   const Options options_;
   std::array<Shard, 32> shards_;
