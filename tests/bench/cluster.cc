@@ -61,13 +61,11 @@ class Cluster::BeatStream {
  private:
   void OnStarted(bool ok) {
     if (!ok) return Finish();
-    call_->Read(&answer_, &read_);
     cluster_->SendBeat(cluster_->worker_->now());
   }
   void OnRead(bool ok) {
     if (!ok) return Finish();
     cluster_->OnAnswer();
-    call_->Read(&answer_, &read_);
   }
   void Finish() { call_->Finish(&status_, &finished_); }
   // The queue can return a write after its answer, and after the end.
@@ -82,10 +80,14 @@ class Cluster::BeatStream {
       beat_waits_ = false;
       writing_ = true;
       call_->Write(cluster_->beat_, &written_);
+      // Only now: the queue looks through all operations that are under way
+      // at each completion, where gRPC is built as Debian does.
+      call_->Read(&answer_, &read_);
     } else if (half_close_waits_) {
       half_close_waits_ = false;
       writing_ = true;
       call_->WritesDone(&written_);
+      call_->Read(&answer_, &read_);
     }
   }
   void OnFinished(bool /*ok*/) {
