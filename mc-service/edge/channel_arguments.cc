@@ -68,6 +68,9 @@ std::vector<std::pair<const char*, int>> ChannelArguments(Listener listener) {
       {GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(limits.max_idle)},
       {GRPC_ARG_HTTP2_BDP_PROBE, 0},
       {GRPC_ARG_ENABLE_CHANNELZ, 0},
+      // What the service sends at a time, and so what it keeps ready for each
+      // connection: its answers are small, and there are many connections.
+      {GRPC_ARG_TSI_MAX_FRAME_SIZE, 1024},
       // A second service on the same port is an error, not half the traffic.
       {GRPC_ARG_ALLOW_REUSEPORT, 0},
   };

@@ -28,7 +28,9 @@ absl::StatusOr<Caller> Guard::Check(const grpc::CallbackServerContext& context,
   const MethodPolicy* policy = FindPolicy(full_method);
   if (policy == nullptr) return NotAllowed();
   if (policy->caller == Caller::Kind::kAnonymous) {
-    return Caller{.kind = policy->caller, .peer = context.peer()};
+    Caller caller;
+    caller.peer = context.peer();
+    return caller;
   }
   const absl::StatusOr<PeerIdentity> identity =
       PeerIdentityOf(*context.auth_context());
