@@ -121,10 +121,11 @@ struct Graph {
     return clusters.Find(id);
   }
 
-  absl::StatusOr<StreamCaller> CheckStream(const grpc::AuthContext& auth,
+  absl::StatusOr<StreamCaller> CheckStream(const PeerIdentity& identity,
                                            std::string_view peer,
                                            std::string_view full_method) {
-    const absl::StatusOr<Caller> caller = guard.Check(auth, peer, full_method);
+    const absl::StatusOr<Caller> caller =
+        guard.Check(identity, peer, full_method);
     if (!caller.ok()) return caller.status();
     const absl::StatusOr<Cluster> cluster = clusters.Find(caller->id);
     if (!cluster.ok()) return cluster.status();

@@ -39,7 +39,11 @@ class StreamsTest : public testing::Test {
   void SetUp() override {
     ASSERT_TRUE(Seed(fake_, SeedLicense(clock_.Now()), {"c-1", "c-2"}).ok());
     StreamDeps streams;
-    streams.check = [this](const grpc::AuthContext&, std::string_view,
+    streams.identify =
+        [](const grpc::AuthContext&) -> absl::StatusOr<PeerIdentity> {
+      return PeerIdentity();
+    };
+    streams.check = [this](const PeerIdentity&, std::string_view,
                            std::string_view) -> absl::StatusOr<StreamCaller> {
       absl::MutexLock lock(&mutex_);
       if (!identity_.ok()) return identity_;

@@ -4,8 +4,6 @@
 #include <memory>
 #include <utility>
 
-#include "absl/hash/hash.h"
-#include "absl/strings/string_view.h"
 #include "common/status/status.h"
 
 namespace mc::service {
@@ -23,16 +21,21 @@ absl::Status Presence::Beat(std::string_view cluster_id,
                             v1::SourceType source_type, absl::Time at) {
   Shard& shard = ShardOf(cluster_id);
   absl::MutexLock lock(&shard.mutex);
-  Nodes& nodes = shard.clusters[std::string(cluster_id)].nodes;
-  NodeKey key(node_id, source_type);
-  auto it = nodes.find(key);
+  const absl::string_view cluster(cluster_id.data(), cluster_id.size());
+  auto known = shard.clusters.find(cluster);
+  if (known == shard.clusters.end()) {
+    known = shard.clusters.try_emplace(cluster).first;
+  }
+  Nodes& nodes = known->second.nodes;
+  auto it = nodes.find(
+      NodeView(absl::string_view(node_id.data(), node_id.size()), source_type));
   if (it == nodes.end()) {
     if (nodes.size() >= options_.max_nodes_per_cluster) {
       return Error(absl::StatusCode::kResourceExhausted,
                    v1::ERROR_REASON_OVERLOADED,
                    "the cluster has sent beats of too many different nodes");
     }
-    it = nodes.try_emplace(std::move(key)).first;
+    it = nodes.try_emplace(NodeKey(node_id, source_type)).first;
     it->second.last = at;
   }
   it->second.last = std::max(it->second.last, at);

@@ -13,7 +13,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "mc-service/domain/presence/masters.h"
@@ -64,13 +66,31 @@ class Presence {
   void Flush(absl::Time now, std::function<void(absl::Status)> done = nullptr);
 
  private:
+  // Found by a view: a beat of a known node allocates nothing.
   using NodeKey = std::pair<std::string, v1::SourceType>;
+  using NodeView = std::pair<absl::string_view, v1::SourceType>;
+  struct NodeHash {
+    using is_transparent = void;
+    size_t operator()(const NodeView& node) const {
+      return absl::Hash<NodeView>()(node);
+    }
+    size_t operator()(const NodeKey& node) const {
+      return (*this)(NodeView(node.first, node.second));
+    }
+  };
+  struct NodeEqual {
+    using is_transparent = void;
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return a.second == b.second && a.first == b.first;
+    }
+  };
   struct Node {
     absl::Time last;
     // Since the last flush.
     int64_t beats = 0;
   };
-  using Nodes = absl::flat_hash_map<NodeKey, Node>;
+  using Nodes = absl::flat_hash_map<NodeKey, Node, NodeHash, NodeEqual>;
   struct Cluster {
     Nodes nodes;
     Masters masters;
