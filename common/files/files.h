@@ -31,6 +31,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
 
 // As ReadFile, for a file that only its owner may read or write:
 // FAILED_PRECONDITION where others can, or where it is owned by another user.
+// Root's file that only a group of this process may read besides is taken, too:
+// so Kubernetes mounts Secrets.
 absl::StatusOr<std::string> ReadPrivateFile(const std::string& path,
                                             size_t max_bytes = kMaxFileBytes);
 

@@ -1,8 +1,10 @@
 #include "common/files/files.h"
 
 #include <gmock/gmock.h>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -92,6 +94,33 @@ TEST(Files, WhatOthersCanReadIsRefusedWithTheFix) {
               HasSubstr("chmod 600 " + path));
   EXPECT_THAT(std::string(CheckPrivateFile(path).message()),
               HasSubstr("chmod 600 " + path));
+}
+
+// As a container's user, in a process of its own; exits with 0 where the file
+// is taken, 1 where it is refused.
+void ReadAs(uid_t user, gid_t group, const std::string& path) {
+  const bool changed =
+      setgroups(1, &group) == 0 && setgid(user) == 0 && setuid(user) == 0;
+  if (!changed) _exit(2);
+  _exit(ReadPrivateFile(path).ok() && CheckPrivateFile(path).ok() ? 0 : 1);
+}
+
+TEST(Files, MountedSecretOfThePodsGroupIsTaken) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root for another user's files";
+  TempDir dir;
+  chmod(dir.path().c_str(), 0755);
+  const std::string path = dir.File("key");
+  ASSERT_TRUE(AtomicWrite(path, "secret", 0440).ok());
+  ASSERT_EQ(chown(path.c_str(), 0, 4242), 0);
+  EXPECT_EXIT(ReadAs(65532, 4242, path), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(ReadAs(65532, 4243, path), testing::ExitedWithCode(1), "");
+  for (const mode_t mode : {0444, 0460, 0442}) {
+    chmod(path.c_str(), mode);
+    EXPECT_EXIT(ReadAs(65532, 4242, path), testing::ExitedWithCode(1), "");
+  }
+  chmod(path.c_str(), 0440);
+  ASSERT_EQ(chown(path.c_str(), 4711, 4242), 0);
+  EXPECT_EXIT(ReadAs(65532, 4242, path), testing::ExitedWithCode(1), "");
 }
 
 TEST(Files, PrivateDirectoryIsMadeOrChecked) {
