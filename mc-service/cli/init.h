@@ -19,6 +19,8 @@ struct InitOptions {
   std::string trust_domain = "missioncontrol.local";
   // Writes port 0 for every listener, on 127.0.0.1.
   bool free_ports = false;
+  // A directory that is initialized already is a success, and stays as it is.
+  bool if_missing = false;
   const Clock* clock = nullptr;
 };
 

@@ -49,6 +49,17 @@ TEST_F(InitTest, WhatItMakesHasNoProblems) {
             "No problems.\n");
 }
 
+TEST_F(InitTest, IfMissingLeavesWhatIsThere) {
+  InitOptions options = Options();
+  options.if_missing = true;
+  ASSERT_TRUE(Init(options).ok());
+  const StateLayout state(options.directory);
+  const std::string ca = *ReadFile(state.ServerCa().certificate);
+  EXPECT_TRUE(Init(options).ok());
+  EXPECT_EQ(*ReadFile(state.ServerCa().certificate), ca);
+  EXPECT_FALSE(Init(Options()).ok());
+}
+
 TEST_F(InitTest, CertificatesNameTheServerAndTheOperator) {
   ASSERT_TRUE(Init(Options()).ok());
   const StateLayout state(Options().directory);
