@@ -1,7 +1,6 @@
 #include "common/files/files.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <system_error>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -45,19 +45,19 @@ absl::Status SystemError(int error, absl::string_view what,
                    std::generic_category().message(error), hint));
 }
 
-bool InGroup(gid_t group) {
+bool IsMember(gid_t group) {
   if (group == getegid()) return true;
-  gid_t groups[NGROUPS_MAX];
-  const int count = getgroups(NGROUPS_MAX, groups);
-  return std::find(groups, groups + std::max(count, 0), group) !=
-         groups + std::max(count, 0);
+  std::vector<gid_t> groups(std::max(0, getgroups(0, nullptr)));
+  const int count = getgroups(static_cast<int>(groups.size()), groups.data());
+  return count > 0 && std::find(groups.begin(), groups.begin() + count,
+                                group) != groups.begin() + count;
 }
 
-// As Kubernetes mounts a Secret into a pod: root's, and readable by the pod's
-// group (fsGroup). It cannot be the user's own there.
+// How a mounted secret looks to a program without root's rights: root owns it,
+// and lets one group read it that the program is in.
 bool IsMountedSecret(const struct stat& info) {
-  return geteuid() != 0 && info.st_uid == 0 && (info.st_mode & 037) == 0 &&
-         InGroup(info.st_gid);
+  return info.st_uid == 0 && geteuid() != 0 && (info.st_mode & 037) == 0 &&
+         IsMember(info.st_gid);
 }
 
 absl::Status CheckOwnerOnly(const struct stat& info, const std::string& path,

@@ -54,10 +54,12 @@ TEST_F(InitTest, IfMissingLeavesWhatIsThere) {
   options.if_missing = true;
   ASSERT_TRUE(Init(options).ok());
   const StateLayout state(options.directory);
-  const std::string ca = *ReadFile(state.ServerCa().certificate);
+  const auto key = ReadFile(state.ServerCertificate().key);
+  ASSERT_TRUE(key.ok());
   EXPECT_TRUE(Init(options).ok());
-  EXPECT_EQ(*ReadFile(state.ServerCa().certificate), ca);
-  EXPECT_FALSE(Init(Options()).ok());
+  EXPECT_EQ(*ReadFile(state.ServerCertificate().key), *key);
+  options.if_missing = false;
+  EXPECT_EQ(Init(options).code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_F(InitTest, CertificatesNameTheServerAndTheOperator) {

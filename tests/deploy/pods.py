@@ -10,102 +10,51 @@ import base64
 import copy
 import json
 import os
-import pathlib
-import re
 import shutil
-import subprocess
-import tarfile
 import uuid
 
+import containers
 import pair
-
-CONTAINERS_CONF = """
-[containers]
-default_ulimits = ["nofile=1024:1024","nproc=1024:1024"]
-cgroups = "no-conmon"
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-runtime = "runc"
-"""
 
 
 def missing():
     """Why pods cannot run here; None where they can."""
-    if os.geteuid() != 0:
-        return "pods need root"
-    for tool in ("podman", "runc", "conmon", "catatonit", "ip"):
+    reason = containers.missing()
+    if reason:
+        return reason
+    for tool in ("conmon", "catatonit", "ip", "nsenter"):
         if shutil.which(tool) is None:
             return f"{tool} is not installed; run deploy/packages ci"
-    name = f"mc-{uuid.uuid4().hex[:8]}"
-    if subprocess.run(["ip", "netns", "add", name],
-                      capture_output=True).returncode != 0:
+    try:
+        Network().close()
+    except AssertionError:
         return "network namespaces are not allowed here"
-    subprocess.run(["ip", "netns", "delete", name], check=True)
     return None
 
 
-def write_image(file, programs):
-    """A root file system of programs of this build and their libraries."""
-    files = {}
-    for program in programs:
-        files[f"usr/bin/{program.name}"] = program
-        for library in re.findall(r"(/\S+) \(0x",
-                                  pair.run("ldd", program).stdout):
-            files[library.lstrip("/")] = pathlib.Path(library)
-    with tarfile.open(file, "w") as image:
-        for name, path in files.items():
-            path = path.resolve()
-            image.add(path, name)
+class Network:
+    """A network of its own, with a loopback alone."""
 
-
-class Podman:
-    """A podman with a storage and a network of its own."""
-
-    def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
-        self.folder.chmod(0o755)
-        (self.folder / "containers.conf").write_text(CONTAINERS_CONF)
-        self.network = f"mc-{uuid.uuid4().hex[:8]}"
-        pair.run("ip", "netns", "add", self.network)
-        pair.run("ip", "-n", self.network, "link", "set", "lo", "up")
-
-    def __call__(self, *arguments, check=True):
-        return pair.run(
-            "podman", "--root", self.folder / "storage", "--runroot",
-            self.folder / "run", "--storage-driver", "vfs", *arguments,
-            check=check,
-            env={"CONTAINERS_CONF": str(self.folder / "containers.conf"),
-                 "TMPDIR": str(self.folder)})
+    def __init__(self):
+        self.name = f"mc-{uuid.uuid4().hex[:8]}"
+        pair.run("ip", "netns", "add", self.name)
+        pair.run("ip", "-n", self.name, "link", "set", "lo", "up")
 
     def close(self):
-        self("pod", "rm", "--all", "--force", "--time", "1", check=False)
-        self("rm", "--all", "--force", "--time", "1", check=False)
-        self("rmi", "--all", "--force", check=False)
-        pair.run("ip", "netns", "delete", self.network, check=False)
-        # Where a test failed, a mount may be left.
-        for line in reversed(pathlib.Path(
-                "/proc/self/mounts").read_text().splitlines()):
-            mount = line.split()[1]
-            if mount.startswith(f"{self.folder}/"):
-                subprocess.run(["umount", "--lazy", mount],
-                               capture_output=True)
-
-    def add_image(self, name, *programs):
-        file = self.folder / "image.tar"
-        write_image(file, [pair.BIN / program for program in programs])
-        self("import", file, name)
-        file.unlink()
+        pair.run("ip", "netns", "delete", self.name, check=False)
 
 
 class Pod:
     """A pod of a StatefulSet's or DaemonSet's template."""
 
-    def __init__(self, podman, name, controller, objects, names):
-        """`names` lead to this network's loopback, as Services would."""
-        self.podman = podman
-        self.name = name
-        self.folder = podman.folder / "pods" / name
+    def __init__(self, engine, network, folder, name, controller, objects,
+                 names):
+        """`names` lead to the network's loopback, as Services would. `folder`
+        is for the volumes; others must be able to go through it."""
+        self.engine = engine
+        self.network = network
+        self.name = f"{network.name}-{name}"
+        self.folder = folder / name
         spec = copy.deepcopy(controller["spec"]["template"]["spec"])
         self.group = spec["securityContext"]["fsGroup"]
         for claim in controller["spec"].get("volumeClaimTemplates", []):
@@ -116,6 +65,7 @@ class Pod:
                                                           "Secret")}
         spec["volumes"] = [self._volume(volume, data)
                            for volume in spec["volumes"]]
+        spec["hostNetwork"] = True
         spec["hostAliases"] = [{"ip": "127.0.0.1", "hostnames": names}]
         # What there is no API server for.
         spec.pop("serviceAccountName")
@@ -171,15 +121,20 @@ class Pod:
                 container.pop(key, None)
         file = self.folder / "pod.json"
         file.write_text(json.dumps(manifest))
-        self.podman("play", "kube", "--network",
-                    f"ns:/run/netns/{self.podman.network}", file)
+        # What podman takes for the host's network is the test's.
+        self.engine.command("nsenter", f"--net=/run/netns/{self.network.name}",
+                            "podman", "play", "kube", file)
         return self
+
+    def remove(self):
+        self.engine.podman("pod", "rm", "--force", "--time", "1", self.name,
+                           check=False)
 
     def container(self):
         return f"{self.name}-{self.spec['containers'][0]['name']}"
 
     def exec(self, *command, check=True):
-        return self.podman("exec", self.container(), *command, check=check)
+        return self.engine.podman("exec", self.container(), *command, check=check)
 
     def probe(self, name):
         """Whether an exec probe of the template succeeds in the container."""
@@ -187,12 +142,12 @@ class Pod:
         return self.exec(*command, check=False).returncode == 0
 
     def logs(self):
-        done = self.podman("logs", self.container(), check=False)
+        done = self.engine.podman("logs", self.container(), check=False)
         return done.stdout + done.stderr
 
     def stop(self):
         """As the kubelet ends a pod; returns the exit code."""
         grace = self.spec["terminationGracePeriodSeconds"]
-        self.podman("stop", "--time", str(grace), self.container())
-        return int(self.podman("inspect", "--format", "{{.State.ExitCode}}",
+        self.engine.podman("stop", "--time", str(grace), self.container())
+        return int(self.engine.podman("inspect", "--format", "{{.State.ExitCode}}",
                                self.container()).stdout)

@@ -205,7 +205,7 @@ class ChartsTest(unittest.TestCase):
                 main = spec["containers"][0]
                 for probe in ("startupProbe", "readinessProbe"):
                     command = main[probe]["exec"]["command"]
-                    self.assertEqual(command[0], main["command"][0])
+                    self.assertEqual(command[0], "/usr/bin/" + main["name"])
                 self.assertIn("livenessProbe", main)
                 self.assertGreaterEqual(spec["terminationGracePeriodSeconds"],
                                         25)
