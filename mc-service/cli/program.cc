@@ -38,8 +38,9 @@ absl::Status InitCommand(InitOptions options) {
   }
   const bool there = FileExists(StateLayout(options.directory).ConfigFile());
   absl::Status status = Init(options);
-  if (status.ok() && !there)
+  if (status.ok() && !there) {
     std::cout << NextSteps(StateLayout(options.directory));
+  }
   return status;
 }
 

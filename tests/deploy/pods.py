@@ -56,6 +56,7 @@ class Pod:
         self.name = f"{network.name}-{name}"
         self.folder = folder / name
         spec = copy.deepcopy(controller["spec"]["template"]["spec"])
+        self.last_probe = ""
         self.group = spec["securityContext"]["fsGroup"]
         for claim in controller["spec"].get("volumeClaimTemplates", []):
             spec["volumes"].append(
@@ -66,15 +67,18 @@ class Pod:
         spec["volumes"] = [self._volume(volume, data)
                            for volume in spec["volumes"]]
         spec["hostNetwork"] = True
-        spec["hostAliases"] = [{"ip": "127.0.0.1", "hostnames": names}]
+        hosts = self.folder / "hosts"
+        hosts.write_text("127.0.0.1 localhost\n" + "".join(
+            f"127.0.0.1 {name}\n" for name in names))
+        spec["volumes"].append({"name": "hosts", "hostPath": {
+            "path": str(hosts), "type": "File"}})
+        for container in spec["containers"] + spec.get("initContainers", []):
+            container["volumeMounts"].append(
+                {"name": "hosts", "mountPath": "/etc/hosts",
+                 "readOnly": True})
         # What there is no API server for.
         spec.pop("serviceAccountName")
         self.spec = spec
-        self.manifest = {
-            "apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": name, "labels": controller["spec"][
-                "template"]["metadata"]["labels"]},
-            "spec": spec}
 
     def _volume(self, volume, data):
         path = self.folder / volume["name"]
@@ -112,34 +116,56 @@ class Pod:
                 "hostPath": {"path": str(path), "type": "Directory"}}
 
     def start(self):
-        # Probes are run by `probe`, for podman leaves them to systemd; ports
-        # are those of the network, for there are no Services to map them.
-        manifest = copy.deepcopy(self.manifest)
-        for container in manifest["spec"]["containers"]:
-            for key in ("startupProbe", "readinessProbe", "livenessProbe",
-                        "ports"):
-                container.pop(key, None)
-        file = self.folder / "pod.json"
-        file.write_text(json.dumps(manifest))
-        # What podman takes for the host's network is the test's.
-        self.engine.command("nsenter", f"--net=/run/netns/{self.network.name}",
-                            "podman", "play", "kube", file)
+        # podman 4.3 waits half a minute for the end of an init container.
+        for container in self.spec.get("initContainers", []):
+            name = f"{self.name}-{container['name']}"
+            self._play(name, container, "Never")
+            code = self.engine.podman(
+                "wait", f"{name}-{container['name']}").stdout.strip()
+            assert code == "0", f"{container['name']}: exit {code}"
+            self._remove(name)
+        self._play(self.name, self.spec["containers"][0], "Always")
         return self
 
+    def _play(self, name, container, restart):
+        # Probes are run by `probe`, for podman leaves them to systemd; ports
+        # are those of the network, for there are no Services to map them.
+        container = {key: value for key, value in container.items()
+                     if not key.endswith("Probe") and key != "ports"}
+        spec = {**self.spec, "containers": [container],
+                "restartPolicy": restart}
+        spec.pop("initContainers", None)
+        file = self.folder / "pod.json"
+        file.write_text(json.dumps({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
+            "spec": spec}))
+        self._inside("play", "kube", file)
+
+    def _inside(self, *args, check=True):
+        """podman, whose host's network is the test's."""
+        return self.engine.command(
+            "nsenter", f"--net=/run/netns/{self.network.name}", "podman",
+            *args, check=check)
+
     def remove(self):
-        self.engine.podman("pod", "rm", "--force", "--time", "1", self.name,
+        self._remove(self.name)
+
+    def _remove(self, name):
+        self.engine.podman("pod", "rm", "--force", "--time", "1", name,
                            check=False)
 
     def container(self):
         return f"{self.name}-{self.spec['containers'][0]['name']}"
 
     def exec(self, *command, check=True):
-        return self.engine.podman("exec", self.container(), *command, check=check)
+        return self._inside("exec", self.container(), *command, check=check)
 
     def probe(self, name):
         """Whether an exec probe of the template succeeds in the container."""
         command = self.spec["containers"][0][name]["exec"]["command"]
-        return self.exec(*command, check=False).returncode == 0
+        done = self.exec(*command, check=False)
+        self.last_probe = done.stdout + done.stderr
+        return done.returncode == 0
 
     def logs(self):
         done = self.engine.podman("logs", self.container(), check=False)
