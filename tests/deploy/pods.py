@@ -3,7 +3,7 @@
 Of a template only these are changed: the volumes, which are prepared on this
 machine as a kubelet does (Secrets and emptyDirs of the pod's group), the
 network, a namespace that all pods of a test share, and with it the names of
-the Services.
+the Services. Init containers run one by one before the pod's first container.
 """
 
 import base64
