@@ -29,7 +29,8 @@ std::vector<std::string> DefaultServerNames();
 
 // Makes the directory with everything in it, or nothing: it appears complete,
 // by a rename. FAILED_PRECONDITION when it is initialized already (unless
-// `if_missing`), or holds anything else; INVALID_ARGUMENT for a wrong trust domain or server name.
+// `if_missing`), or holds anything else; INVALID_ARGUMENT for a wrong trust
+// domain or server name.
 absl::Status Init(const InitOptions& options);
 
 // What init says when it is done: what was made, what to do next.
