@@ -1,9 +1,11 @@
 """The rendered pods of both charts run, and exchange with each other."""
 
+import contextlib
 import importlib.util
 import json
 import pathlib
 import shutil
+import sqlite3
 import sys
 import tempfile
 import unittest
@@ -147,15 +149,21 @@ class PodsTest(unittest.TestCase):
         node = self.pod("node", one(objects, "DaemonSet"), objects)
         self.wait(lambda: node.probe("readinessProbe"),
                   "the node is connected with the master")
-        cluster = self.mcctl("cluster", "list")["clusters"][0]["clusterId"]
+        # The health check has both nodes, and both beat.
+        store = self.folder / "mc" / "state" / "state" / "store.db"
 
-        def nodes():
-            found = self.mcctl("health", "list", "--cluster", cluster)
-            reports = found.get("reports", [])
-            return reports and len(
-                reports[0]["healthCheck"].get("nodes", [])) == 2
+        def nodes(query):
+            with contextlib.closing(sqlite3.connect(
+                    f"file:{store}?mode=ro", uri=True)) as connection:
+                return {row[0] for row in connection.execute(query)}
 
-        self.wait(nodes, "the health check has both nodes")
+        def both():
+            reported = nodes("SELECT node_id FROM health_node WHERE parent = "
+                             "(SELECT max(id) FROM health_report)")
+            return len(reported) == 2 and \
+                reported == nodes("SELECT node_id FROM presence")
+
+        self.wait(both, "the store has both nodes")
 
 
 if __name__ == "__main__":
