@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/crypto/authority.h"
+#include "common/crypto/certificate.h"
 #include "common/crypto/document.h"
 #include "common/crypto/key.h"
 #include "common/executor/executor.h"
@@ -40,6 +41,7 @@
 #include "mc-service/domain/updates/updates.h"
 #include "mc-service/edge/guard.h"
 #include "mc-service/edge/listener.h"
+#include "mc-service/edge/service_metrics.h"
 #include "mc-service/edge/store_metrics.h"
 #include "mc-service/store/sqlite/sqlite_store.h"
 
@@ -324,10 +326,39 @@ class RunningServer : public Server {
         [this] { return graph_->streams.Count(StreamKind::kHeartbeats); });
     metrics_.AddGauge("executor_queue_length", "Calls that wait for a thread.",
                       [this] { return graph_->executor.queued(); });
+    metrics_.AddGauge("executor_queue_limit", "Calls that may wait.")
+        .Set(static_cast<double>(values().limits().max_queued_calls()));
     metrics_.AddGauge("open_descriptors", "Descriptors that are open.",
                       [] { return OpenDescriptors(); });
     metrics_.AddGauge("descriptor_limit", "Descriptors that may be open.",
                       [] { return ::sysconf(_SC_OPEN_MAX); });
+    AddServiceFigures({.store_file = state().StoreFile(),
+                       .started_at = options_.clock->Now(),
+                       .certificates = CertificateEnds()},
+                      &metrics_);
+  }
+
+  // The configuration was checked: each can be read.
+  std::vector<std::pair<std::string, absl::Time>> CertificateEnds() const {
+    const config::Listeners& listeners = values().listeners();
+    std::vector<std::pair<std::string, absl::Time>> ends;
+    for (const auto& [name, file] : {
+             std::pair("enrollment listener",
+                       listeners.enrollment().certificate_file()),
+             std::pair("cluster listener",
+                       listeners.cluster().certificate_file()),
+             std::pair("operator listener",
+                       listeners.operator_().certificate_file()),
+             std::pair("server CA", state().ServerCa().certificate),
+             std::pair("cluster CA", state().ClusterCa().certificate),
+             std::pair("operator CA", state().OperatorCa().certificate),
+         }) {
+      const absl::StatusOr<std::string> pem = ReadFile(file);
+      if (!pem.ok()) continue;
+      const absl::StatusOr<CertificateInfo> info = ParseCertificatePem(*pem);
+      if (info.ok()) ends.emplace_back(name, info->not_after);
+    }
+    return ends;
   }
 
   absl::Status Listen() {
