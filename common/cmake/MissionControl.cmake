@@ -52,6 +52,22 @@ if(MC_SANITIZE)
   add_link_options(-fsanitize=${MC_SANITIZE})
 endif()
 
+if(MC_SANITIZE STREQUAL "thread")
+  # See tests/support/tsan_absl.cc.
+  set(MUTEX _ZN4absl7debian35Mutex)
+  set(NOTIFICATION 4absl7debian312Notification)
+  set(MC_TSAN_WRAPPED ${MUTEX}4LockEv ${MUTEX}6UnlockEv ${MUTEX}10ReaderLockEv
+    ${MUTEX}12ReaderUnlockEv ${MUTEX}5AwaitERKNS0_9ConditionE
+    ${MUTEX}16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE
+    _ZN${NOTIFICATION}6NotifyEv
+    _ZNK${NOTIFICATION}19WaitForNotificationEv
+    _ZNK${NOTIFICATION}30WaitForNotificationWithTimeoutENS0_8DurationE)
+  list(TRANSFORM MC_TSAN_WRAPPED PREPEND LINKER:--wrap=)
+  add_library(mc_tsan_absl OBJECT ${CMAKE_SOURCE_DIR}/tests/support/tsan_absl.cc)
+  target_link_libraries(mc_tsan_absl PUBLIC absl::synchronization)
+  target_link_options(mc_tsan_absl INTERFACE ${MC_TSAN_WRAPPED})
+endif()
+
 # What every test's processes get; without a sanitizer nobody reads it.
 set(MC_TEST_ENVIRONMENT
   "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/support/lsan.supp:print_suppressions=0")
@@ -86,6 +102,9 @@ function(mc_target_ NAME)
   target_link_libraries(${NAME} PUBLIC ${A_DEPS} PRIVATE mc_warnings)
   if(A_GRPC)
     target_link_libraries(${NAME} PUBLIC gRPC::grpc++)
+    if(MC_SANITIZE STREQUAL "thread")
+      set_target_properties(${NAME} PROPERTIES EXCLUDE_FROM_ALL ON)
+    endif()
   endif()
   if(A_TEST)
     target_link_libraries(${NAME} PUBLIC GTest::gmock)
@@ -113,8 +132,14 @@ function(mc_binary NAME)
 endfunction()
 
 function(mc_test NAME)
+  if(MC_SANITIZE STREQUAL "thread" AND GRPC IN_LIST ARGN)
+    return()
+  endif()
   add_executable(${NAME})
   mc_target_(${NAME} TEST ${ARGN})
+  if(TARGET mc_tsan_absl)
+    target_link_libraries(${NAME} PRIVATE mc_tsan_absl)
+  endif()
   target_link_libraries(${NAME} PRIVATE GTest::gtest_main)
   set_target_properties(${NAME} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
