@@ -3,9 +3,9 @@
 // Debian's Abseil is compiled without ThreadSanitizer, which therefore sees no
 // order between two threads that hold the same absl::Mutex in turn. The linker
 // leads the calls of our own code here (--wrap); each passes on to Abseil with
-// the annotations that an instrumented Abseil would make. Between a pre_ and its
-// post_ nothing is recorded: Unlock() and Await() evaluate the conditions of
-// other threads.
+// the annotations that an instrumented Abseil would make. Between a pre_ and
+// its post_ nothing is recorded: Unlock() and Await() evaluate the conditions
+// of other threads.
 #include <sanitizer/tsan_interface.h>
 
 #include "absl/synchronization/mutex.h"
