@@ -203,11 +203,7 @@ class ChartsTest(unittest.TestCase):
         for chart, name, objects in self.rendered():
             for pod, spec in pod_specs(objects):
                 main = spec["containers"][0]
-                # Several masters: those that wait answer nothing.
-                waits = name == "everything" and pod.endswith("-master")
-                self.assertNotEqual("livenessProbe" in main, waits)
-                for probe in ({"startupProbe", "readinessProbe"} - (
-                        {"startupProbe"} if waits else set())):
+                for probe in ("startupProbe", "readinessProbe"):
                     command = main[probe]["exec"]["command"]
                     self.assertEqual(command[0], "/usr/bin/" + main["name"])
                 self.assertGreaterEqual(spec["terminationGracePeriodSeconds"],
