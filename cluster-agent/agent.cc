@@ -91,7 +91,7 @@ class RunningAgent : public Agent {
 };
 
 HealthSources RunningAgent::Sources() const {
-  return {.collect = CollectOptions(),
+  return {.collect = {configuration().values.host_root()},
           .values = &configuration().values,
           .inventory = &inventory(),
           .description = description_.get(),

@@ -23,6 +23,7 @@ struct HealthSources {
   const missioncontrol::config::v1::AgentConfig* values = nullptr;
   const missioncontrol::config::v1::Inventory* inventory = nullptr;
   const Description* description = nullptr;
+  // Of the check alone; empty for a node's part.
   std::string cluster_id;
   std::string node_id;
   std::string agent_version;
@@ -35,7 +36,16 @@ struct BuiltHealth {
   std::vector<absl::Status> missing;
 };
 
-// Reads files; thread-safe. An error: the machine's own values cannot be read.
+struct BuiltNode {
+  // This node's part of the check; `master` is not set.
+  missioncontrol::v1::NodeHealth node;
+  // As in BuiltHealth.
+  std::vector<absl::Status> missing;
+};
+
+// Both read files; thread-safe. An error: the machine's own values cannot be
+// read.
+absl::StatusOr<BuiltNode> BuildNodeHealth(const HealthSources& sources);
 absl::StatusOr<BuiltHealth> BuildHealthCheck(const HealthSources& sources,
                                              absl::Time now);
 
