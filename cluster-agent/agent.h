@@ -3,6 +3,7 @@
 #define MC_CLUSTER_AGENT_AGENT_H_
 
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "cluster-agent/domain/config/agent_config.h"
@@ -15,6 +16,9 @@ class Agent {
   struct Options {
     CheckedConfiguration checked;
     Clock* clock = nullptr;
+    // The value of MC_JOIN_TOKEN, which takes the place of
+    // site.join_token_file; empty: not set. A secret.
+    std::string join_token = {};
   };
 
   // Opens the state, listens on the two sockets and begins the exchanges. Every

@@ -158,8 +158,11 @@ absl::Status RunAgent(const std::string& config_file) {
   StopSignal stop;
   RaiseDescriptorLimit();
   RealClock clock;
+  const char* const join_token = std::getenv("MC_JOIN_TOKEN");
   absl::StatusOr<std::unique_ptr<Agent>> agent =
-      Agent::Start({.checked = *std::move(checked), .clock = &clock});
+      Agent::Start({.checked = *std::move(checked),
+                    .clock = &clock,
+                    .join_token = join_token == nullptr ? "" : join_token});
   if (!agent.ok()) return agent.status();
   LogInfo("ready", {{"version", AgentVersion()}});
   stop.Wait();

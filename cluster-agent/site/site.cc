@@ -41,7 +41,7 @@ absl::StatusOr<std::unique_ptr<Site>> Site::Open(Options options) {
                           .executor = site->options_.executor,
                           .silent_after = DurationOf(values.silent_after()),
                           .master_node_id = site->options_.master_node_id,
-                          .join_token_file = values.join_token_file()});
+                          .standing_token = site->options_.standing_token});
   if (!registry.ok()) return registry.status();
   site->registry_ = *std::move(registry);
   return site;

@@ -35,6 +35,8 @@ class Site {
     const Clock* clock = nullptr;
     Executor* executor = nullptr;
     TimerQueue* timers = nullptr;
+    // As in NodeRegistry::Options.
+    std::function<absl::StatusOr<std::string>()> standing_token;
     // As in SiteDeps.
     std::function<bool()> is_master;
     std::function<void(const std::string& instance_id, absl::Duration age)>

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "cluster-agent/collect/time_zone.h"
 #include "cluster-agent/domain/config/node_config.h"
+#include "cluster-agent/domain/config/site_config.h"
 #include "cluster-agent/domain/inventory/inventory.h"
 #include "cluster-agent/domain/usage/time_frame.h"
 #include "common/config/yaml_config.h"
@@ -52,6 +53,7 @@ void ApplyDefaults(const std::string& directory, config::AgentConfig& values) {
     resolve(values.mutable_node()->mutable_join_token_file());
     resolve(values.mutable_node()->mutable_machine_id_file());
   }
+  if (values.has_site()) ApplySiteDefaults(directory, *values.mutable_site());
   if (values.host_root().empty()) values.set_host_root("/");
   resolve(values.mutable_product()->mutable_version_file());
   resolve(values.mutable_product()->mutable_pid_file());
@@ -254,6 +256,7 @@ std::vector<std::string> CheckConfiguration(
   }
   CheckSchedule(values.schedule(), problems);
   CheckWindow(values.update_window(), problems);
+  if (values.has_site()) CheckSite(values.site(), problems);
   CheckFormats("product", values.product(), problems);
   missioncontrol::v1::InstallRequest version;
   version.set_product_version(values.product().version());
@@ -290,6 +293,10 @@ absl::StatusOr<AgentFiles> LoadFiles(const Configuration& configuration,
     if (!roots.ok()) return roots.status();
     files.root_pem = *std::move(roots);
   }
+  if (values.has_site()) {
+    const absl::Status site = CheckSiteFiles(values.site());
+    if (!site.ok()) return site;
+  }
   if (!values.inventory_file().empty()) {
     absl::StatusOr<config::Inventory> inventory = LoadInventoryFor(values);
     if (!inventory.ok()) return inventory.status();
@@ -314,6 +321,7 @@ std::vector<std::string> FindProblems(const Configuration& configuration,
   if (!values.inventory_file().empty()) {
     note(LoadInventoryFor(values).status());
   }
+  if (values.has_site()) note(CheckSiteFiles(values.site()));
   if (FileExists(values.state_directory())) {
     note(CheckPrivateDirectory(values.state_directory()));
   }

@@ -12,6 +12,7 @@
 #include "cluster-agent/collect/process.h"
 #include "cluster-agent/collect/time_zone.h"
 #include "cluster-agent/domain/config/agent_config.h"
+#include "cluster-agent/domain/site/site_view.h"
 #include "common/files/files.h"
 #include "common/time/proto_time.h"
 #include "common/wire/check.h"
@@ -217,7 +218,11 @@ absl::StatusOr<BuiltHealth> BuildHealthCheck(const HealthSources& sources,
   own->node.set_master(true);
   *check.add_nodes() = std::move(own->node);
   built.missing = std::move(own->missing);
-  for (v1::ActiveGateHealth& gate : KnownActiveGates(sources)) {
+  const std::vector<KnownNode> others =
+      sources.other_nodes ? sources.other_nodes() : std::vector<KnownNode>();
+  AddNodes(others, check);
+  for (v1::ActiveGateHealth& gate :
+       SiteActiveGates(KnownActiveGates(sources), others)) {
     *check.add_active_gates() = std::move(gate);
   }
   return built;

@@ -3,6 +3,7 @@
 #ifndef MC_CLUSTER_AGENT_DOMAIN_HEALTH_HEALTH_BUILDER_H_
 #define MC_CLUSTER_AGENT_DOMAIN_HEALTH_HEALTH_BUILDER_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "absl/time/time.h"
 #include "cluster-agent/collect/kernel_files.h"
 #include "cluster-agent/domain/description/description.h"
+#include "cluster-agent/domain/site/node_registry.h"
 #include "missioncontrol/config/v1/agent.pb.h"
 #include "missioncontrol/v1/health.pb.h"
 
@@ -27,6 +29,8 @@ struct HealthSources {
   std::string cluster_id;
   std::string node_id;
   std::string agent_version;
+  // The other nodes of the site, on its master; null: there are none.
+  std::function<std::vector<KnownNode>()> other_nodes = nullptr;
 };
 
 struct BuiltHealth {
@@ -53,7 +57,8 @@ absl::StatusOr<BuiltHealth> BuildHealthCheck(const HealthSources& sources,
 // configuration. An error: version_file cannot be read, or holds no version.
 absl::StatusOr<std::string> ProductVersion(const HealthSources& sources);
 
-// All ActiveGates that are known, those that the product described first.
+// All ActiveGates that this node knows, those that the product described
+// first.
 std::vector<missioncontrol::v1::ActiveGateHealth> KnownActiveGates(
     const HealthSources& sources);
 

@@ -2,6 +2,7 @@
 #ifndef MC_CLUSTER_AGENT_DOMAIN_SITE_FIXTURE_H_
 #define MC_CLUSTER_AGENT_DOMAIN_SITE_FIXTURE_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,19 +26,21 @@ inline constexpr absl::Duration kSilentAfter = absl::Seconds(90);
 
 struct SiteFixture {
   // As after a start of the master.
-  void Open(const std::string& join_token_file = "") {
+  void Open(
+      std::function<absl::StatusOr<std::string>()> standing_token = nullptr) {
     registry = nullptr;
     authority = *SiteAuthority::Open({.state_directory = dir.path(),
                                       .ca_certificate_file = "",
                                       .ca_key_file = "",
                                       .cluster_id = kCluster});
-    auto opened = NodeRegistry::Open({.state_directory = dir.path(),
-                                      .authority = &*authority,
-                                      .clock = &clock,
-                                      .executor = &executor,
-                                      .silent_after = kSilentAfter,
-                                      .master_node_id = kMaster,
-                                      .join_token_file = join_token_file});
+    auto opened =
+        NodeRegistry::Open({.state_directory = dir.path(),
+                            .authority = &*authority,
+                            .clock = &clock,
+                            .executor = &executor,
+                            .silent_after = kSilentAfter,
+                            .master_node_id = kMaster,
+                            .standing_token = std::move(standing_token)});
     ASSERT_TRUE(opened.ok()) << opened.status();
     registry = *std::move(opened);
   }

@@ -9,7 +9,6 @@
 #include "cluster-agent/domain/site/site_files.h"
 #include "cluster-agent/domain/site/site_identity.h"
 #include "common/crypto/digest.h"
-#include "common/files/files.h"
 #include "common/log/log.h"
 #include "common/status/status.h"
 #include "common/time/proto_time.h"
@@ -22,7 +21,6 @@ namespace config = missioncontrol::config::v1;
 
 // The one in use, and those whose answers a node may not have seen.
 constexpr int kMaxCertificates = 4;
-constexpr size_t kMaxTokenFile = 1 << 10;
 
 absl::Status TokenRefused() {
   return Error(absl::StatusCode::kPermissionDenied,
@@ -165,13 +163,12 @@ absl::StatusOr<CreatedToken> NodeRegistry::CreateToken(absl::Duration lifetime,
 }
 
 bool NodeRegistry::IsStandingToken(const std::string& secret) const {
-  if (options_.join_token_file.empty()) return false;
-  const absl::StatusOr<std::string> text =
-      ReadPrivateFile(options_.join_token_file, kMaxTokenFile);
+  if (!options_.standing_token) return false;
+  const absl::StatusOr<std::string> text = options_.standing_token();
   const absl::StatusOr<mc::agent::JoinToken> token =
       text.ok() ? ParseJoinToken(*text) : text.status();
   if (!token.ok()) {
-    LogWarning("nobody can join with site.join_token_file",
+    LogWarning("nobody can join with the standing token",
                {{"detail", std::string(token.status().message())}});
     return false;
   }

@@ -63,8 +63,9 @@ class NodeRegistry {
     Executor* executor = nullptr;
     absl::Duration silent_after = absl::Seconds(90);
     std::string master_node_id;
-    // Empty: none. Read at each attempt to join.
-    std::string join_token_file;
+    // The text of a token that is good as long as it can be read; asked at
+    // each attempt to join. Null: there is none.
+    std::function<absl::StatusOr<std::string>()> standing_token = nullptr;
   };
 
   static constexpr int kMaxNodes = 1000;

@@ -88,7 +88,7 @@ TEST_F(NodeRegistryTest, TheSecretItselfIsNotKept) {
 
 TEST_F(NodeRegistryTest, TheStandingTokenIsGoodAsLongAsItsFileIsThere) {
   const std::string file = site_.dir.File("join.token");
-  site_.Open(file);
+  site_.Open([file] { return ReadPrivateFile(file); });
   const std::string token =
       FormatJoinToken(NewJoinToken(site_.authority->ca_der()));
   EXPECT_FALSE(site_.Join(token, kNodeA).ok());
@@ -191,8 +191,7 @@ TEST_F(NodeRegistryTest, DamagedNodesAreNotForgotten) {
                                .authority = &*site_.authority,
                                .clock = &site_.clock,
                                .executor = &site_.executor,
-                               .master_node_id = kMaster,
-                               .join_token_file = ""})
+                               .master_node_id = kMaster})
         .status();
   };
   for (const char* text : {"{ half", R"({"nodes": [{"nodeId": "x"}]})"}) {
@@ -259,8 +258,7 @@ TEST_F(NodeRegistryTest, WhatCannotBeKeptIsNotAnswered) {
                                             .authority = &*authority,
                                             .clock = &clock,
                                             .executor = &executor,
-                                            .master_node_id = kMaster,
-                                            .join_token_file = ""});
+                                            .master_node_id = kMaster});
   while (true) {
     const std::string id = RandomUuid();
     const auto issued = (*registry)->Join(
