@@ -1,10 +1,8 @@
 #include "cluster-agent/agent.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +10,7 @@
 #include "cluster-agent/domain/config/node_config.h"
 #include "cluster-agent/domain/description/description.h"
 #include "cluster-agent/domain/inventory/inventory.h"
+#include "cluster-agent/domain/mastership/other_master.h"
 #include "cluster-agent/domain/site/site_view.h"
 #include "cluster-agent/domain/usage/time_frame.h"
 #include "cluster-agent/exchange/exchanges.h"
@@ -20,9 +19,7 @@
 #include "cluster-agent/site/site.h"
 #include "cluster-agent/state/state_directory.h"
 #include "common/crypto/certificate.h"
-#include "common/crypto/digest.h"
 #include "common/executor/executor.h"
-#include "common/files/files.h"
 #include "common/log/log.h"
 #include "common/time/proto_time.h"
 #include "common/time/timer_queue.h"
@@ -41,13 +38,22 @@ constexpr absl::Duration kFrameGrace = absl::Milliseconds(500);
 // How much monitored time a crash can cost at most.
 constexpr absl::Duration kInventoryTick = absl::Minutes(1);
 
+// Three turns of two agents that supersede each other.
+absl::Duration OtherMasterWindow(const config::AgentConfig& values) {
+  const config::Schedule& schedule = values.schedule();
+  return 3 * std::max({ToAbsl(schedule.heartbeat()),
+                       ToAbsl(schedule.heartbeat_without_remote_access()),
+                       ToAbsl(schedule.backoff_max())});
+}
+
 class RunningAgent : public Agent {
  public:
   explicit RunningAgent(Options options)
       : options_(std::move(options)),
         started_at_(options_.clock->Now()),
-        instance_id_(RandomUuid()),
         board_(options_.clock),
+        other_master_(options_.clock,
+                      OtherMasterWindow(configuration().values)),
         executor_(kThreads, kMaxQueued),
         timers_(options_.clock),
         monitored_(options_.clock->Now()) {}
@@ -81,8 +87,8 @@ class RunningAgent : public Agent {
 
   const Options options_;
   const absl::Time started_at_;
-  const std::string instance_id_;
   StatusBoard board_;
+  OtherMaster other_master_;
   std::optional<StateDirectory> state_directory_;
   SharedState state_;
   std::unique_ptr<Description> description_;
@@ -142,10 +148,13 @@ absl::Status RunningAgent::OpenSite() {
   options.socket_directory = values.socket_directory();
   options.cluster_id = state_directory_->cluster_id();
   options.master_node_id = state_directory_->node_id();
-  options.master_instance_id = instance_id_;
+  options.master_instance_id = options_.instance_id;
   options.clock = options_.clock;
   options.executor = &executor_;
   options.timers = &timers_;
+  options.on_other_master = [this](const std::string& instance_id) {
+    other_master_.SeenByNode(instance_id);
+  };
   const JoinTokenSource token{options_.join_token,
                               values.site().join_token_file()};
   if (!token.empty()) options.standing_token = [token] { return token.Read(); };
@@ -182,10 +191,11 @@ absl::Status RunningAgent::Open() {
                          .state = &state_,
                          .outbox = outbox_.get(),
                          .board = &board_,
+                         .other_master = &other_master_,
                          .health = Sources(),
                          .license_key = options_.checked.files.license_key,
                          .root_pem = options_.checked.files.root_pem,
-                         .agent_instance_id = instance_id_});
+                         .agent_instance_id = options_.instance_id});
   if (!exchanges.ok()) return exchanges.status();
   exchanges_ = *std::move(exchanges);
   status = Listen();
@@ -200,17 +210,8 @@ absl::Status RunningAgent::Open() {
 
 absl::Status RunningAgent::Listen() {
   const config::AgentConfig& values = configuration().values;
-  if (!FileExists(values.socket_directory())) {
-    // Whoever may use a socket must be able to enter the directory; the
-    // sockets themselves say who may.
-    std::error_code error;
-    std::filesystem::create_directories(values.socket_directory(), error);
-    if (error) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          values.socket_directory(), " (socket_directory) cannot be made: ",
-          error.message(), "; make it, or name another one"));
-    }
-  }
+  const absl::Status made = EnsureSocketDirectory(values.socket_directory());
+  if (!made.ok()) return made;
   LocalDeps deps{.outbox = outbox_.get(),
                  .description = description_.get(),
                  .executor = &executor_,
@@ -249,7 +250,9 @@ v1::GetStatusResponse RunningAgent::Status() {
   status.set_agent_version(AgentVersion());
   const absl::StatusOr<std::string> version = ProductVersion(Sources());
   if (version.ok()) status.set_product_version(*version);
-  status.set_agent_instance_id(instance_id_);
+  status.set_agent_instance_id(options_.instance_id);
+  status.set_mastership_state(v1::MASTERSHIP_STATE_MASTER);
+  status.set_other_master(other_master_.Text());
   *status.mutable_started_at() = mc::ToProto(started_at_);
   CountNodes(OtherNodes(), status);
   const std::optional<absl::Time> end = CertificateEnd();

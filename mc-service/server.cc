@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <optional>
@@ -12,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/crypto/authority.h"
+#include "common/crypto/certificate.h"
 #include "common/crypto/document.h"
 #include "common/crypto/key.h"
 #include "common/executor/executor.h"
@@ -39,6 +41,7 @@
 #include "mc-service/domain/updates/updates.h"
 #include "mc-service/edge/guard.h"
 #include "mc-service/edge/listener.h"
+#include "mc-service/edge/service_metrics.h"
 #include "mc-service/edge/store_metrics.h"
 #include "mc-service/store/sqlite/sqlite_store.h"
 
@@ -68,7 +71,7 @@ struct Graph {
         executor(values.limits().worker_threads(),
                  values.limits().max_queued_calls()),
         exchanges({.store = store()}),
-        presence({.store = store()}),
+        presence(PresenceOptions(values, metrics)),
         clusters({.store = store(), .clock = clock}),
         operators({.store = store(), .clock = clock}),
         guard(
@@ -83,6 +86,9 @@ struct Graph {
                .metrics = &rpc_metrics,
                .exchanges = &exchanges,
                .clock = clock}),
+        streams([this, clock](std::string_view cluster_id) {
+          return presence.CloneSuspected(cluster_id, clock->Now());
+        }),
         enrollment({.store = store(),
                     .directory = &clusters,
                     .authority = &durable.cluster_ca,
@@ -117,10 +123,11 @@ struct Graph {
     return clusters.Find(id);
   }
 
-  absl::StatusOr<StreamCaller> CheckStream(const grpc::AuthContext& auth,
+  absl::StatusOr<StreamCaller> CheckStream(const PeerIdentity& identity,
                                            std::string_view peer,
                                            std::string_view full_method) {
-    const absl::StatusOr<Caller> caller = guard.Check(auth, peer, full_method);
+    const absl::StatusOr<Caller> caller =
+        guard.Check(identity, peer, full_method);
     if (!caller.ok()) return caller.status();
     const absl::StatusOr<Cluster> cluster = clusters.Find(caller->id);
     if (!cluster.ok()) return cluster.status();
@@ -131,6 +138,32 @@ struct Graph {
     clusters.Invalidate(id);
     const absl::Status status = clusters.CheckRegistered(id);
     if (absl::IsPermissionDenied(status)) streams.EndStreamsOf(id, status);
+  }
+
+  Presence::Options PresenceOptions(const config::ServiceConfig& values,
+                                    Metrics* metrics) {
+    prometheus::Counter& clones = metrics->AddCounter(
+        "clones_suspected_total",
+        "Occurrences of two agents that beat in turn for one cluster.");
+    Presence::Options options;
+    options.store = store();
+    if (values.pacing().has_heartbeat_interval()) {
+      options.clone_window =
+          std::max(options.clone_window,
+                   3 * *FromProto(values.pacing().heartbeat_interval()));
+    }
+    options.on_clone = [&clones](std::string_view cluster_id,
+                                 std::string_view instance,
+                                 std::string_view other) {
+      clones.Increment();
+      LogWarning(
+          "two agents beat in turn for one cluster; ask the customer to "
+          "stop the one whose state was copied",
+          {{"cluster_id", cluster_id},
+           {"agent_instance_id", instance},
+           {"other_agent_instance_id", other}});
+    };
+    return options;
   }
 
   ReportDesk::Options ReportOptions(const Clock* clock, Metrics* metrics) {
@@ -293,10 +326,39 @@ class RunningServer : public Server {
         [this] { return graph_->streams.Count(StreamKind::kHeartbeats); });
     metrics_.AddGauge("executor_queue_length", "Calls that wait for a thread.",
                       [this] { return graph_->executor.queued(); });
+    metrics_.AddGauge("executor_queue_limit", "Calls that may wait.")
+        .Set(static_cast<double>(values().limits().max_queued_calls()));
     metrics_.AddGauge("open_descriptors", "Descriptors that are open.",
                       [] { return OpenDescriptors(); });
     metrics_.AddGauge("descriptor_limit", "Descriptors that may be open.",
                       [] { return ::sysconf(_SC_OPEN_MAX); });
+    AddServiceFigures({.store_file = state().StoreFile(),
+                       .started_at = options_.clock->Now(),
+                       .certificates = CertificateEnds()},
+                      &metrics_);
+  }
+
+  // The configuration was checked: each can be read.
+  std::vector<std::pair<std::string, absl::Time>> CertificateEnds() const {
+    const config::Listeners& listeners = values().listeners();
+    std::vector<std::pair<std::string, absl::Time>> ends;
+    for (const auto& [name, file] : {
+             std::pair("enrollment listener",
+                       listeners.enrollment().certificate_file()),
+             std::pair("cluster listener",
+                       listeners.cluster().certificate_file()),
+             std::pair("operator listener",
+                       listeners.operator_().certificate_file()),
+             std::pair("server CA", state().ServerCa().certificate),
+             std::pair("cluster CA", state().ClusterCa().certificate),
+             std::pair("operator CA", state().OperatorCa().certificate),
+         }) {
+      const absl::StatusOr<std::string> pem = ReadFile(file);
+      if (!pem.ok()) continue;
+      const absl::StatusOr<CertificateInfo> info = ParseCertificatePem(*pem);
+      if (info.ok()) ends.emplace_back(name, info->not_after);
+    }
+    return ends;
   }
 
   absl::Status Listen() {

@@ -13,6 +13,7 @@
 #include "absl/synchronization/notification.h"
 #include "cluster-agent/agent.h"
 #include "cluster-agent/cli/json.h"
+#include "cluster-agent/cli/run_with_lease.h"
 #include "cluster-agent/domain/config/agent_config.h"
 #include "cluster-agent/domain/description/description.h"
 #include "cluster-agent/domain/health/health_builder.h"
@@ -21,6 +22,7 @@
 #include "cluster-agent/exchange/pacer.h"
 #include "cluster-agent/state/directory_lock.h"
 #include "cluster-agent/state/state_directory.h"
+#include "common/crypto/digest.h"
 #include "common/files/files.h"
 #include "common/lifecycle/lifecycle.h"
 #include "common/log/log.h"
@@ -158,11 +160,14 @@ absl::Status RunAgent(const std::string& config_file) {
   StopSignal stop;
   RaiseDescriptorLimit();
   RealClock clock;
-  const char* const join_token = std::getenv("MC_JOIN_TOKEN");
+  const std::string instance_id = RandomUuid();
+  if (checked->configuration.values.mastership().has_kubernetes_lease()) {
+    return RunWithLease(*std::move(checked), instance_id, stop, clock);
+  }
   absl::StatusOr<std::unique_ptr<Agent>> agent =
       Agent::Start({.checked = *std::move(checked),
                     .clock = &clock,
-                    .join_token = join_token == nullptr ? "" : join_token});
+                    .instance_id = instance_id});
   if (!agent.ok()) return agent.status();
   LogInfo("ready", {{"version", AgentVersion()}});
   stop.Wait();

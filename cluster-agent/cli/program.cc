@@ -10,6 +10,7 @@
 #include "cluster-agent/agent.h"
 #include "cluster-agent/cli/agent_commands.h"
 #include "cluster-agent/cli/node_admin_commands.h"
+#include "cluster-agent/cli/run_with_lease.h"
 #include "cluster-agent/cli/site_commands.h"
 #include "common/status/status.h"
 
@@ -42,7 +43,7 @@ class Program {
         "Exit codes: 0 success, 1 failure, 2 wrong usage, input or "
         "configuration, 3 not found,\n4 not allowed, 5 the other side cannot "
         "be reached, 6 the state does not allow it,\n7 a limit was reached, 8 "
-        "not built yet.");
+        "not built yet, 10 not the master (any more).");
     AddAgentCommands();
     AddUsageCommands();
     AddDescribeCommands();
@@ -62,6 +63,9 @@ class Program {
     const absl::Status status = run_();
     if (!status.ok() && !status.message().empty()) {
       std::cerr << "cluster-agent: " << status.message() << "\n";
+    }
+    if (ReasonOf(status) == missioncontrol::v1::ERROR_REASON_NOT_MASTER) {
+      return kNotMaster;
     }
     return ExitCodeOf(status);
   }

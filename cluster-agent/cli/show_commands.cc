@@ -69,7 +69,17 @@ std::string WhatTheFilesSay(const Configuration& configuration) {
                       TimeText(kept->verified_at()));
 }
 
+std::string TextOfStandby(const v1::GetStatusResponse& status) {
+  return Properties({{"Mastership", EnumText(status.mastership_state())},
+                     {"Waiting for", status.waiting_for()},
+                     {"Agent", absl::StrCat(status.agent_version(), ", since ",
+                                            TimeText(status.started_at()))}});
+}
+
 std::string TextOf(const v1::GetStatusResponse& status) {
+  if (status.mastership_state() == v1::MASTERSHIP_STATE_STANDBY) {
+    return TextOfStandby(status);
+  }
   std::vector<std::pair<std::string, std::string>> lines = {
       {"Cluster", status.cluster_id()},
       {"Connection", EnumText(status.connection_state())},
@@ -80,6 +90,9 @@ std::string TextOf(const v1::GetStatusResponse& status) {
                              TimeText(status.started_at()))},
       {"Product", status.product_version()},
   };
+  if (!status.other_master().empty()) {
+    lines.emplace_back("Other master", status.other_master());
+  }
   if (status.has_license()) {
     const v1::LicenseDocument& license = status.license();
     lines.emplace_back(
@@ -148,7 +161,15 @@ absl::Status ShowStatus(const CommonArguments& common, bool check) {
   } else {
     std::cout << TextOf(status);
   }
-  if (check && status.connection_state() != v1::CONNECTION_STATE_CONNECTED) {
+  if (!check) return absl::OkStatus();
+  // One that waits is as it should be.
+  if (status.mastership_state() == v1::MASTERSHIP_STATE_STANDBY) {
+    return absl::OkStatus();
+  }
+  if (!status.other_master().empty()) {
+    return absl::FailedPreconditionError(status.other_master());
+  }
+  if (status.connection_state() != v1::CONNECTION_STATE_CONNECTED) {
     return absl::UnavailableError(
         absl::StrCat("not connected; waiting for ", status.waiting_for()));
   }

@@ -144,7 +144,11 @@ absl::Status Exchanges::BeginClusterExchanges() {
                                  : &schedule.heartbeat_without_remote_access()),
       .draw = RandomDraw(),
       .beats = [this] { return Beats(); },
-      .on_over = on_over});
+      .on_over =
+          [this, on_over](const absl::Status& status) {
+            options_.other_master->StreamEnded(ReasonOf(status));
+            on_over(status);
+          }});
   reports_ = std::make_unique<Reports>(
       Reports::Options{.stub = raw_stub_.get(),
                        .in_flight = &in_flight_,

@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "cluster-agent/domain/documents/documents.h"
 #include "cluster-agent/domain/health/health_builder.h"
+#include "cluster-agent/domain/mastership/other_master.h"
 #include "cluster-agent/exchange/enrollment.h"
 #include "cluster-agent/exchange/heartbeats.h"
 #include "cluster-agent/exchange/in_flight.h"
@@ -42,6 +43,7 @@ class Exchanges {
     SharedState* state = nullptr;
     Outbox* outbox = nullptr;
     StatusBoard* board = nullptr;
+    OtherMaster* other_master = nullptr;
     HealthSources health;
     // A secret.
     std::string license_key;

@@ -44,6 +44,9 @@ std::string_view WhatToDo(v1::ErrorReason reason) {
     case v1::ERROR_REASON_SUPERSEDED:
       return "another agent with this cluster's identity has taken over its "
              "heartbeat; stop one of the two";
+    case v1::ERROR_REASON_CLONE_SUSPECTED:
+      return "another agent runs with this cluster's identity; stop one of the "
+             "two";
     default:
       return "";
   }

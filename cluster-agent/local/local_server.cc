@@ -3,10 +3,13 @@
 #include <grp.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/files.h"
 #include "common/log/log.h"
 
 namespace mc::agent {
@@ -15,6 +18,18 @@ namespace {
 constexpr int kMaxMessageBytes = 4 << 20;
 
 }  // namespace
+
+absl::Status EnsureSocketDirectory(const std::string& path) {
+  if (FileExists(path)) return absl::OkStatus();
+  // Whoever may use a socket must be able to enter the directory; the sockets
+  // themselves say who may.
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (!error) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      path, " (socket_directory) cannot be made: ", error.message(),
+      "; make it, or name another one"));
+}
 
 absl::StatusOr<gid_t> GroupId(const std::string& name) {
   std::vector<char> buffer(16 << 10);
@@ -63,7 +78,11 @@ absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(
   result->acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       grpc::experimental::LocalServerCredentials(UDS));
-  builder.RegisterService(&result->service_);
+  if (result->options_.instead != nullptr) {
+    builder.RegisterCallbackGenericService(result->options_.instead);
+  } else {
+    builder.RegisterService(&result->service_);
+  }
   result->server_ = builder.BuildAndStart();
   if (result->server_ == nullptr) {
     return absl::InternalError(

@@ -26,6 +26,8 @@ class LocalServer {
     // Of agent.sock; absent: the agent's own.
     std::optional<gid_t> group;
     LocalDeps deps;
+    // Answers every call in place of AgentService; outlives the server.
+    grpc::CallbackGenericService* instead = nullptr;
   };
 
   // The errors of UnixListener::Bind.
@@ -44,6 +46,9 @@ class LocalServer {
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<UnixListener> listener_;
 };
+
+// Makes the directory of the sockets where it is missing.
+absl::Status EnsureSocketDirectory(const std::string& path);
 
 // The ID of a group. INVALID_ARGUMENT: there is none of that name.
 absl::StatusOr<gid_t> GroupId(const std::string& name);

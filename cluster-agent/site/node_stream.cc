@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "cluster-agent/domain/mastership/other_master.h"
 #include "common/log/log.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
@@ -98,7 +99,11 @@ absl::Status NodeStream::OnHello(const v1::NodeHello& hello) {
   const absl::Status status = CheckMessage(hello);
   if (!status.ok()) return status;
   welcomed_ = true;
-  LookForOtherMaster(hello);
+  if (deps_->on_other_master &&
+      IsOtherMaster(hello, deps_->master_instance_id, deps_->silent_after,
+                    deps_->clock->SinceBoot() - deps_->started)) {
+    deps_->on_other_master(hello.last_master_instance_id());
+  }
   LogDebug("a node has connected", {{"node_id", node_.node_id},
                                     {"agent_version", hello.agent_version()}});
   v1::StreamNodeReportsResponse response;
@@ -109,24 +114,6 @@ absl::Status NodeStream::OnHello(const v1::NodeHello& hello) {
   *welcome.mutable_master_time() = ToProto(deps_->clock->Now());
   Answer(std::move(response));
   return absl::OkStatus();
-}
-
-void NodeStream::LookForOtherMaster(const v1::NodeHello& hello) const {
-  if (hello.last_master_instance_id().empty() ||
-      hello.last_master_instance_id() == deps_->master_instance_id) {
-    return;
-  }
-  const absl::StatusOr<absl::Duration> age =
-      FromProto(hello.last_master_contact_age());
-  // What answered before this master started was its predecessor.
-  if (!age.ok() || *age >= deps_->clock->SinceBoot() - deps_->started) return;
-  LogWarning("another master answered a node of this site",
-             {{"node_id", node_.node_id},
-              {"master_instance_id", hello.last_master_instance_id()},
-              {"ago", absl::FormatDuration(*age)}});
-  if (deps_->on_other_master) {
-    deps_->on_other_master(hello.last_master_instance_id(), *age);
-  }
 }
 
 absl::Status NodeStream::OnReport(v1::NodeReport& report) {

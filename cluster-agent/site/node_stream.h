@@ -33,7 +33,6 @@ class NodeStream
 
   absl::Status OnHello(const missioncontrol::v1::NodeHello& hello);
   absl::Status OnReport(missioncontrol::v1::NodeReport& report);
-  void LookForOtherMaster(const missioncontrol::v1::NodeHello& hello) const;
 
   const SiteDeps* const deps_;
   const CallingNode node_;

@@ -61,6 +61,7 @@ absl::Status Site::Listen() {
   options.deps.master_node_id = options_.master_node_id;
   options.deps.master_instance_id = options_.master_instance_id;
   options.deps.report_interval = DurationOf(values.report_interval());
+  options.deps.silent_after = DurationOf(values.silent_after());
   options.deps.is_master = options_.is_master;
   options.deps.on_other_master = options_.on_other_master;
   absl::StatusOr<std::unique_ptr<SiteServer>> server =

@@ -39,8 +39,7 @@ class Site {
     std::function<absl::StatusOr<std::string>()> standing_token;
     // As in SiteDeps.
     std::function<bool()> is_master;
-    std::function<void(const std::string& instance_id, absl::Duration age)>
-        on_other_master;
+    std::function<void(const std::string& instance_id)> on_other_master;
   };
 
   // Opens or makes the CA, and reads who has joined.

@@ -437,8 +437,9 @@ TEST_F(SiteServerTest, AnotherMasterIsNoticed) {
   };
   say("instance-1", absl::Seconds(1));
   say("predecessor", absl::Minutes(11));
+  say("long gone", absl::Minutes(9));
   EXPECT_EQ(other_master_, "");
-  say("other", absl::Minutes(9));
+  say("other", absl::Seconds(20));
   EXPECT_EQ(other_master_, "other");
 }
 

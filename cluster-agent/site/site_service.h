@@ -36,14 +36,14 @@ struct SiteDeps {
   // Since boot.
   absl::Duration started;
   absl::Duration report_interval;
+  absl::Duration silent_after;
   // As in JoinResponse. Known when the ports are.
   std::function<std::string()> node_address;
   // Whether this agent speaks for the cluster now; null: always.
   std::function<bool()> is_master;
-  // Another master answered this node after this one had started; null: only
-  // the log says so.
-  std::function<void(const std::string& instance_id, absl::Duration age)>
-      on_other_master;
+  // A node was answered by another master (see IsOtherMaster); null: nobody
+  // wants to know.
+  std::function<void(const std::string& instance_id)> on_other_master;
 };
 
 // Which port a call came on; the policy goes by it.

@@ -2,7 +2,8 @@
 #   mc_library(NAME SRCS ... DEPS ...)    a static library
 #   mc_binary(NAME SRCS ... DEPS ...)     a program, in <build>/bin
 #   mc_test(NAME SRCS ... DEPS ...)       a GoogleTest program, known to ctest
-# GRPC after the name of any of them reuses the precompiled gRPC headers.
+# GRPC after the name of any of them says that it uses gRPC; TEST after that of
+# a library, that it is for tests alone.
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -51,27 +52,73 @@ if(MC_SANITIZE)
   add_link_options(-fsanitize=${MC_SANITIZE})
 endif()
 
+if(MC_SANITIZE STREQUAL "thread")
+  # See tests/support/tsan_absl.cc.
+  set(MUTEX _ZN4absl7debian35Mutex)
+  set(NOTIFICATION 4absl7debian312Notification)
+  set(MC_TSAN_WRAPPED ${MUTEX}4LockEv ${MUTEX}6UnlockEv ${MUTEX}10ReaderLockEv
+    ${MUTEX}12ReaderUnlockEv ${MUTEX}5AwaitERKNS0_9ConditionE
+    ${MUTEX}16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE
+    _ZN${NOTIFICATION}6NotifyEv
+    _ZNK${NOTIFICATION}19WaitForNotificationEv
+    _ZNK${NOTIFICATION}30WaitForNotificationWithTimeoutENS0_8DurationE)
+  list(TRANSFORM MC_TSAN_WRAPPED PREPEND LINKER:--wrap=)
+  add_library(mc_tsan_absl OBJECT ${CMAKE_SOURCE_DIR}/tests/support/tsan_absl.cc)
+  target_link_libraries(mc_tsan_absl PUBLIC absl::synchronization)
+  target_link_options(mc_tsan_absl INTERFACE ${MC_TSAN_WRAPPED})
+endif()
+
 # What every test's processes get; without a sanitizer nobody reads it.
 set(MC_TEST_ENVIRONMENT
   "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/support/lsan.supp:print_suppressions=0")
 
-set(MC_GRPC_PCH ${CMAKE_CURRENT_LIST_DIR}/grpc_pch.h)
+# Most of the time of a build is reading the same few headers and optimizing
+# what runs in tests alone. So there are four precompiled headers, with and
+# without gRPC and GoogleTest, and tests are compiled without optimization.
+file(WRITE ${CMAKE_BINARY_DIR}/pch.cc "")
+set(MC_TEST_OPTIONS -O0)
+foreach(KIND base grpc test grpc_test)
+  add_library(mc_pch_${KIND} STATIC EXCLUDE_FROM_ALL ${CMAKE_BINARY_DIR}/pch.cc)
+  target_link_libraries(mc_pch_${KIND} PUBLIC protobuf::libprotobuf
+                        PRIVATE mc_warnings)
+  target_precompile_headers(mc_pch_${KIND} PRIVATE
+                            ${CMAKE_CURRENT_LIST_DIR}/pch_base.h)
+  if(KIND MATCHES grpc)
+    target_link_libraries(mc_pch_${KIND} PUBLIC gRPC::grpc++)
+    target_precompile_headers(mc_pch_${KIND} PRIVATE <grpcpp/grpcpp.h>)
+  endif()
+  if(KIND MATCHES test)
+    target_link_libraries(mc_pch_${KIND} PUBLIC GTest::gmock)
+    target_compile_options(mc_pch_${KIND} PRIVATE ${MC_TEST_OPTIONS})
+    target_precompile_headers(mc_pch_${KIND} PRIVATE <gmock/gmock.h>
+                              <gtest/gtest.h>)
+  endif()
+endforeach()
+
 function(mc_target_ NAME)
-  cmake_parse_arguments(A "GRPC" "" "SRCS;DEPS" ${ARGN})
+  cmake_parse_arguments(A "GRPC;TEST" "" "SRCS;DEPS" ${ARGN})
   target_sources(${NAME} PRIVATE ${A_SRCS})
   target_include_directories(${NAME} PUBLIC ${CMAKE_SOURCE_DIR})
   target_link_libraries(${NAME} PUBLIC ${A_DEPS} PRIVATE mc_warnings)
   if(A_GRPC)
     target_link_libraries(${NAME} PUBLIC gRPC::grpc++)
-    if(NOT TARGET mc_grpc_pch)
-      file(WRITE ${CMAKE_BINARY_DIR}/grpc_pch.cc "")
-      add_library(mc_grpc_pch STATIC ${CMAKE_BINARY_DIR}/grpc_pch.cc)
-      target_link_libraries(mc_grpc_pch PUBLIC gRPC::grpc++
-                            PRIVATE mc_warnings)
-      target_precompile_headers(mc_grpc_pch PRIVATE ${MC_GRPC_PCH})
+    if(MC_SANITIZE STREQUAL "thread")
+      set_target_properties(${NAME} PROPERTIES EXCLUDE_FROM_ALL ON)
     endif()
-    target_precompile_headers(${NAME} REUSE_FROM mc_grpc_pch)
   endif()
+  if(A_TEST)
+    target_link_libraries(${NAME} PUBLIC GTest::gmock)
+    target_compile_options(${NAME} PRIVATE ${MC_TEST_OPTIONS})
+  endif()
+  set(KIND base)
+  if(A_GRPC AND A_TEST)
+    set(KIND grpc_test)
+  elseif(A_GRPC)
+    set(KIND grpc)
+  elseif(A_TEST)
+    set(KIND test)
+  endif()
+  target_precompile_headers(${NAME} REUSE_FROM mc_pch_${KIND})
 endfunction()
 
 function(mc_library NAME)
@@ -85,9 +132,15 @@ function(mc_binary NAME)
 endfunction()
 
 function(mc_test NAME)
+  if(MC_SANITIZE STREQUAL "thread" AND GRPC IN_LIST ARGN)
+    return()
+  endif()
   add_executable(${NAME})
-  mc_target_(${NAME} ${ARGN})
-  target_link_libraries(${NAME} PRIVATE GTest::gmock GTest::gtest_main)
+  mc_target_(${NAME} TEST ${ARGN})
+  if(TARGET mc_tsan_absl)
+    target_link_libraries(${NAME} PRIVATE mc_tsan_absl)
+  endif()
+  target_link_libraries(${NAME} PRIVATE GTest::gtest_main)
   set_target_properties(${NAME} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${NAME} COMMAND ${NAME})

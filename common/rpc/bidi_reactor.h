@@ -10,7 +10,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <cstddef>
-#include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -204,8 +204,9 @@ class BidiReactor
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
   bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  // The front is being written when `writing_`.
-  std::deque<Outgoing> queue_ ABSL_GUARDED_BY(mutex_);
+  // The front is being written when `writing_`. A list: an idle stream has
+  // none, where an empty deque has more than half a kilobyte.
+  std::list<Outgoing> queue_ ABSL_GUARDED_BY(mutex_);
   std::optional<grpc::Status> end_ ABSL_GUARDED_BY(mutex_);
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };

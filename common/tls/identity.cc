@@ -85,6 +85,7 @@ absl::StatusOr<PeerIdentity> IdentityOfCertificate(std::string_view pem) {
         "this server's authority issued");
   }
   identity.serial_hex = info->serial_hex;
+  identity.spki_sha256 = info->spki_sha256;
   identity.not_after = info->not_after;
   return identity;
 }

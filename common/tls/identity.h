@@ -20,10 +20,13 @@ struct PeerIdentity {
   std::string id;
   // Of the certificate, lower-case hexadecimal.
   std::string serial_hex;
+  // SHA-256 of the certified key's SubjectPublicKeyInfo, 32 raw bytes.
+  std::string spki_sha256;
   absl::Time not_after;
 };
 
-// The identity that the handshake has verified. UNAUTHENTICATED with
+// The identity that the handshake has verified; it parses the certificate,
+// which costs as much as many messages. UNAUTHENTICATED with
 // IDENTITY_MISSING: no client certificate, or one whose only URI SAN is not
 // spiffe://<trust domain>/<kind>/<id> of a known kind. Whether it was revoked,
 // and whether it has expired since the handshake, is the caller's to check.

@@ -28,11 +28,15 @@ class RefusedUpload
     auto* upload = new RefusedUpload;
     const absl::Time start = deps.clock->Now();
     auto refuse = [=, &deps] {
-      absl::StatusOr<StreamCaller> caller = deps.check(
-          *context->auth_context(), context->peer(), kUploadDiagnostics);
+      const auto identity = deps.identify(*context->auth_context());
+      absl::Status refused = identity.status();
+      if (refused.ok()) {
+        refused =
+            deps.check(*identity, context->peer(), kUploadDiagnostics).status();
+      }
       const absl::Status status =
-          caller.ok() ? CallRunner::NotSupportedYet(kUploadDiagnostics)
-                      : PublicStatus(kUploadDiagnostics, caller.status());
+          refused.ok() ? CallRunner::NotSupportedYet(kUploadDiagnostics)
+                       : PublicStatus(kUploadDiagnostics, refused);
       deps.metrics->Observe(kUploadDiagnostics, status.code(),
                             deps.clock->Now() - start);
       upload->Finish(ToGrpc(status));

@@ -24,6 +24,7 @@
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
 #include "common/time/clock.h"
+#include "common/tls/identity.h"
 #include "mc-service/api/call.h"
 #include "mc-service/api/stream_registry.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
@@ -38,12 +39,17 @@ struct StreamCaller {
 
 // What streams share; all of it outlives them.
 struct StreamDeps {
-  // Who the peer of a connection is, or why the call is refused. It blocks, on
-  // the executor. The address is for logs.
+  // Who the handshake proved the peer to be: asked once for each stream, on the
+  // executor.
+  using Identify =
+      absl::StatusOr<PeerIdentity> (*)(const grpc::AuthContext& auth);
+  // Whether that peer may call, or why the call is refused. It blocks, on the
+  // executor. The address is for logs.
   using Check = std::function<absl::StatusOr<StreamCaller>(
-      const grpc::AuthContext& auth, std::string_view peer,
+      const PeerIdentity& identity, std::string_view peer,
       std::string_view full_method)>;
 
+  Identify identify = &PeerIdentityOf;
   Check check;
   Executor* executor = nullptr;
   const Clock* clock = nullptr;
@@ -143,8 +149,11 @@ class ClusterStream : public BidiReactor<Request, Response> {
 
   void Admit() ABSL_LOCKS_EXCLUDED(state_mutex_) {
     if (this->ended()) return;
+    absl::StatusOr<PeerIdentity> identity = deps_.identify(*auth_);
+    if (!identity.ok()) return Fail(identity.status());
+    identity_ = *std::move(identity);
     absl::StatusOr<StreamCaller> caller =
-        deps_.check(*auth_, peer_, full_method_);
+        deps_.check(identity_, peer_, full_method_);
     if (!caller.ok()) return Fail(caller.status());
     cluster_id_ = caller->cluster_id;
     {
@@ -171,7 +180,7 @@ class ClusterStream : public BidiReactor<Request, Response> {
   void Recheck() ABSL_LOCKS_EXCLUDED(state_mutex_) {
     if (this->ended()) return;
     absl::StatusOr<StreamCaller> caller =
-        deps_.check(*auth_, peer_, full_method_);
+        deps_.check(identity_, peer_, full_method_);
     if (caller.ok()) {
       absl::MutexLock lock(&state_mutex_);
       remote_ui_requested_ = caller->remote_ui_requested;
@@ -203,6 +212,8 @@ class ClusterStream : public BidiReactor<Request, Response> {
   const std::shared_ptr<const grpc::AuthContext> auth_;
   const std::string peer_;
   const absl::Time opened_at_;
+  // Both are set before the first message is read.
+  PeerIdentity identity_;
   std::string cluster_id_;
 
   mutable absl::Mutex state_mutex_;

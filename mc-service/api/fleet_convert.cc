@@ -84,6 +84,10 @@ v1::Cluster ToProto(const ClusterOverview& overview, absl::Time now,
     *proto.mutable_last_health_at() = mc::ToProto(overview.last_health_at);
   }
   proto.set_remote_ui_requested(cluster.remote_ui_requested);
+  if (IsSet(overview.clone_suspected_at)) {
+    *proto.mutable_clone_suspected_at() =
+        mc::ToProto(overview.clone_suspected_at);
+  }
   return proto;
 }
 
@@ -94,6 +98,7 @@ v1::NodePresence ToProto(const NodePresence& presence) {
   proto.set_source_type(presence.source_type);
   *proto.mutable_last_heartbeat_at() = mc::ToProto(presence.last_heartbeat_at);
   proto.set_heartbeats(presence.heartbeats);
+  proto.set_agent_instance_id(presence.agent_instance_id);
   return proto;
 }
 

@@ -37,6 +37,12 @@ absl::Status HeartbeatsStream::Check(
 void HeartbeatsStream::OnMessage(v1::StreamHeartbeatsRequest& beat) {
   absl::Status status = Check(beat);
   if (status.ok()) {
+    if (beat.agent_instance_id() != agent_instance_id_ &&
+        !beat.agent_instance_id().empty()) {
+      agent_instance_id_ = beat.agent_instance_id();
+      heartbeats_.presence->Speaks(cluster_id(), agent_instance_id_,
+                                   deps().clock->Now());
+    }
     status = heartbeats_.presence->Beat(
         cluster_id(), beat.node_id(), beat.source_type(), deps().clock->Now());
   }

@@ -5,6 +5,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "absl/time/time.h"
@@ -35,6 +36,8 @@ class HeartbeatsStream : public ClusterStream<v1::StreamHeartbeatsRequest,
   absl::Status Check(const v1::StreamHeartbeatsRequest& beat) const;
 
   const HeartbeatDeps heartbeats_;
+  // Who speaks on this stream; used in OnMessage alone.
+  std::string agent_instance_id_;
 };
 
 }  // namespace mc::service

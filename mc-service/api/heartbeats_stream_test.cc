@@ -5,6 +5,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/synchronization/notification.h"
 #include "mc-service/api/streams_fixture.h"
@@ -87,6 +89,34 @@ TEST_F(StreamsTest, NewerHeartbeatStreamSupersedesTheOlder) {
   EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_SUPERSEDED);
   ASSERT_TRUE(newer->Write(Beat()));
   EXPECT_TRUE(newer->Read(&response));
+}
+
+TEST_F(StreamsTest, AgentsThatTakeTurnsAreToldThatOneIsAClone) {
+  std::vector<v1::ErrorReason> ends;
+  std::unique_ptr<grpc::ClientContext> contexts[5];
+  std::unique_ptr<Heartbeats> last;
+  v1::StreamHeartbeatsResponse response;
+  for (int i = 0; i < 5; ++i) {
+    contexts[i] = std::make_unique<grpc::ClientContext>();
+    Bound(*contexts[i]);
+    auto stream = stub_->StreamHeartbeats(contexts[i].get());
+    ASSERT_TRUE(stream->Write(Beat(i % 2 == 0 ? "agent-1" : "agent-2")));
+    ASSERT_TRUE(stream->Read(&response));
+    if (last != nullptr) {
+      EXPECT_FALSE(last->Read(&response));
+      const absl::Status end = FromGrpc(last->Finish());
+      EXPECT_TRUE(absl::IsAborted(end));
+      ends.push_back(ReasonOf(end));
+    }
+    last = std::move(stream);
+  }
+  last->WritesDone();
+  EXPECT_TRUE(last->Finish().ok());
+  // The first coming back is what tells them from a restart.
+  EXPECT_EQ(ends, (std::vector<v1::ErrorReason>{
+                      v1::ERROR_REASON_SUPERSEDED, v1::ERROR_REASON_SUPERSEDED,
+                      v1::ERROR_REASON_CLONE_SUSPECTED,
+                      v1::ERROR_REASON_CLONE_SUSPECTED}));
 }
 
 TEST_F(StreamsTest, RevokedIdentityEndsTheOpenStream) {

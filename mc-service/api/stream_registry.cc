@@ -20,6 +20,11 @@ absl::Status Superseded() {
                "a newer heartbeat stream of this cluster replaced this one");
 }
 
+absl::Status Cloned() {
+  return Error(absl::StatusCode::kAborted, v1::ERROR_REASON_CLONE_SUSPECTED,
+               "two agents beat in turn for this cluster; stop one of them");
+}
+
 }  // namespace
 
 absl::StatusOr<StreamRegistry::Id> StreamRegistry::Add(StreamKind kind,
@@ -43,7 +48,11 @@ absl::StatusOr<StreamRegistry::Id> StreamRegistry::Add(StreamKind kind,
     by_owner_.emplace(owner, id);
     ++counts_[kind];
   }
-  for (const End& other : superseded) other(Superseded());
+  if (!superseded.empty()) {
+    const bool clone = clone_suspected_ && clone_suspected_(owner);
+    const absl::Status why = clone ? Cloned() : Superseded();
+    for (const End& other : superseded) other(why);
+  }
   return id;
 }
 

@@ -31,10 +31,15 @@ class StreamRegistry {
   // Ends a stream. It must not block, and do nothing once the stream is over;
   // it may be called from any thread, at any time after Add began.
   using End = std::function<void(const absl::Status&)>;
+  // Whether two agents were seen that speak in turn for this cluster.
+  using CloneSuspected = std::function<bool(std::string_view cluster_id)>;
+
+  explicit StreamRegistry(CloneSuspected clone_suspected = nullptr)
+      : clone_suspected_(std::move(clone_suspected)) {}
 
   // `owner` is the cluster, or the operator of a watch. UNAVAILABLE
   // (OVERLOADED) once the service drains. A second heartbeat stream of an
-  // owner ends the first with ABORTED (SUPERSEDED).
+  // owner ends the first with ABORTED (SUPERSEDED, or CLONE_SUSPECTED).
   absl::StatusOr<Id> Add(StreamKind kind, std::string_view owner, End end)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -56,6 +61,7 @@ class StreamRegistry {
     End end;
   };
 
+  const CloneSuspected clone_suspected_;
   mutable absl::Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   Id last_id_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -39,7 +39,11 @@ class StreamsTest : public testing::Test {
   void SetUp() override {
     ASSERT_TRUE(Seed(fake_, SeedLicense(clock_.Now()), {"c-1", "c-2"}).ok());
     StreamDeps streams;
-    streams.check = [this](const grpc::AuthContext&, std::string_view,
+    streams.identify =
+        [](const grpc::AuthContext&) -> absl::StatusOr<PeerIdentity> {
+      return PeerIdentity();
+    };
+    streams.check = [this](const PeerIdentity&, std::string_view,
                            std::string_view) -> absl::StatusOr<StreamCaller> {
       absl::MutexLock lock(&mutex_);
       if (!identity_.ok()) return identity_;
@@ -117,11 +121,12 @@ class StreamsTest : public testing::Test {
     return request;
   }
 
-  static v1::StreamHeartbeatsRequest Beat() {
+  static v1::StreamHeartbeatsRequest Beat(const std::string& instance = "") {
     v1::StreamHeartbeatsRequest beat;
     beat.set_cluster_id("c-1");
     beat.set_node_id("node-1");
     beat.set_source_type(v1::SOURCE_TYPE_SERVER);
+    beat.set_agent_instance_id(instance);
     return beat;
   }
 
@@ -187,7 +192,7 @@ class StreamsTest : public testing::Test {
   Metrics metrics_;
   RpcMetrics rpc_metrics_{&metrics_};
   ExchangeLog exchanges_{{.store = &store_}};
-  Presence presence_{{.store = &store_}};
+  Presence presence_{{.store = &store_, .on_clone = nullptr}};
   DocumentSigner signer_{PrivateKey::GenerateEd25519()};
   ReportDesk desk_{{.store = &store_,
                     .signer = &signer_,
@@ -199,7 +204,9 @@ class StreamsTest : public testing::Test {
                      .metrics = &rpc_metrics_,
                      .exchanges = &exchanges_,
                      .clock = &clock_}};
-  StreamRegistry registry_;
+  StreamRegistry registry_{[this](std::string_view cluster_id) {
+    return presence_.CloneSuspected(cluster_id, clock_.Now());
+  }};
   absl::Mutex mutex_;
   absl::Status identity_ ABSL_GUARDED_BY(mutex_);
   bool remote_ui_ ABSL_GUARDED_BY(mutex_) = false;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/files/files.h"
 #include "common/status/status.h"
 #include "common/time/clock.h"
 #include "mc-service/cli/checks.h"
@@ -35,8 +36,11 @@ absl::Status InitCommand(InitOptions options) {
   if (options.server_names.empty()) {
     options.server_names = DefaultServerNames();
   }
+  const bool there = FileExists(StateLayout(options.directory).ConfigFile());
   absl::Status status = Init(options);
-  if (status.ok()) std::cout << NextSteps(StateLayout(options.directory));
+  if (status.ok() && !there) {
+    std::cout << NextSteps(StateLayout(options.directory));
+  }
   return status;
 }
 
@@ -60,6 +64,17 @@ absl::Status HealthcheckCommand(const Arguments& arguments) {
       LoadConfiguration(arguments.config);
   if (!configuration.ok()) return configuration.status();
   return Healthcheck(*configuration);
+}
+
+// What clusters trust: they are given it as their service.ca_file.
+absl::Status ServerCaCommand(const Arguments& arguments) {
+  const absl::StatusOr<Configuration> configuration =
+      LoadConfiguration(arguments.config);
+  if (!configuration.ok()) return configuration.status();
+  const absl::StatusOr<std::string> pem =
+      ReadFile(configuration->state().ServerCa().certificate);
+  if (pem.ok()) std::cout << *pem;
+  return pem.status();
 }
 
 absl::Status RunCommand(const Arguments& arguments) {
@@ -88,6 +103,9 @@ CLI::App* AddInit(CLI::App& app, Arguments& arguments) {
   init->add_option("--trust-domain", options.trust_domain,
                    "The authority in all identities")
       ->capture_default_str();
+  init->add_flag("--if-missing", options.if_missing,
+                 "Succeed, and change nothing, where the service is there "
+                 "already: for containers, before each start");
   init->add_flag("--free-ports", options.free_ports,
                  "Let every listener take a free port on 127.0.0.1; ports.json "
                  "in the directory says which, while the service runs");
@@ -134,6 +152,12 @@ int RunProgram(int argc, char** argv) {
   healthcheck->footer(
       "Exit code 0 when it is ready, 5 when it is not.\n"
       "Example:\n  mc-service healthcheck --config DIR/mc-service.yaml");
+  CLI::App* server_ca = app.add_subcommand(
+      "server-ca", "Print the certificate that clusters trust the service by");
+  AddConfigOption(server_ca, arguments);
+  server_ca->footer(
+      "For where the state directory cannot be read, as in a container.\n"
+      "Example:\n  mc-service server-ca --config DIR/mc-service.yaml");
   CLI::App* version = app.add_subcommand("version", "Print the version");
 
   try {
@@ -153,6 +177,8 @@ int RunProgram(int argc, char** argv) {
     return ExitCodeOf(ValidateCommand(arguments));
   } else if (healthcheck->parsed()) {
     status = HealthcheckCommand(arguments);
+  } else if (server_ca->parsed()) {
+    status = ServerCaCommand(arguments);
   } else if (version->parsed()) {
     std::cout << "mc-service " MC_VERSION "\n";
   }

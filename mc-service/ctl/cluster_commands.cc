@@ -16,8 +16,15 @@ std::string Gibibytes(int64_t bytes) {
   return absl::StrFormat("%.1f GiB", static_cast<double>(bytes) / (1 << 30));
 }
 
+// With what an operator must not overlook.
+std::string PresenceText(const v1::Cluster& cluster) {
+  std::string text = EnumText(cluster.presence());
+  if (cluster.has_clone_suspected_at()) text += ", clone suspected";
+  return text;
+}
+
 std::string TextOf(const v1::Cluster& cluster) {
-  return Properties({
+  std::vector<std::pair<std::string, std::string>> lines = {
       {"Cluster", cluster.cluster_id()},
       {"Account",
        absl::StrCat(cluster.account_name(), " (", cluster.account_id(), ")")},
@@ -33,7 +40,15 @@ std::string TextOf(const v1::Cluster& cluster) {
                                 TimeText(cluster.last_heartbeat_at()))},
       {"Health", absl::StrCat(EnumText(cluster.health()), " ",
                               TimeText(cluster.last_health_at()))},
-  });
+  };
+  if (cluster.has_clone_suspected_at()) {
+    lines.emplace_back(
+        "Clone suspected",
+        absl::StrCat(TimeText(cluster.clone_suspected_at()),
+                     "; two agents beat in turn: ask the customer to stop the "
+                     "one whose state was copied"));
+  }
+  return Properties(lines);
 }
 
 std::string HealthText(const v1::HealthReport& report) {
@@ -107,11 +122,11 @@ std::string TextOf(const v1::GetClusterResponse& response) {
   if (response.has_last_health()) {
     absl::StrAppend(&text, HealthText(response.last_health()));
   }
-  Table beats({"NODE", "SOURCE", "LAST HEARTBEAT", "HEARTBEATS"});
+  Table beats({"NODE", "SOURCE", "LAST HEARTBEAT", "HEARTBEATS", "AGENT"});
   for (const v1::NodePresence& node : response.nodes()) {
     beats.Add({node.node_id(), EnumText(node.source_type()),
                TimeText(node.last_heartbeat_at()),
-               absl::StrCat(node.heartbeats())});
+               absl::StrCat(node.heartbeats()), node.agent_instance_id()});
   }
   absl::StrAppend(&text, "\n", beats.Text(), "\n", UsageText(response.usage()));
   return text;
@@ -170,7 +185,7 @@ void AddList(CLI::App& group, Context& context) {
           for (const v1::Cluster& cluster : response.clusters()) {
             table.Add({cluster.cluster_id(), cluster.account_name(),
                        cluster.license_name(), EnumText(cluster.registration()),
-                       EnumText(cluster.presence()),
+                       PresenceText(cluster),
                        TimeText(cluster.last_heartbeat_at()),
                        EnumText(cluster.health())});
           }

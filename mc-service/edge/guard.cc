@@ -1,13 +1,9 @@
 #include "mc-service/edge/guard.h"
 
-#include <grpc/grpc_security_constants.h>
-
 #include <memory>
 #include <utility>
 
-#include "common/crypto/certificate.h"
 #include "common/status/status.h"
-#include "common/tls/identity.h"
 
 namespace mc::service {
 namespace {
@@ -29,11 +25,20 @@ Guard::Guard(Options options) : options_(std::move(options)) {}
 
 absl::StatusOr<Caller> Guard::Check(const grpc::CallbackServerContext& context,
                                     std::string_view full_method) const {
-  const std::shared_ptr<const grpc::AuthContext> auth = context.auth_context();
-  return Check(*auth, context.peer(), full_method);
+  const MethodPolicy* policy = FindPolicy(full_method);
+  if (policy == nullptr) return NotAllowed();
+  if (policy->caller == Caller::Kind::kAnonymous) {
+    Caller caller;
+    caller.peer = context.peer();
+    return caller;
+  }
+  const absl::StatusOr<PeerIdentity> identity =
+      PeerIdentityOf(*context.auth_context());
+  if (!identity.ok()) return identity.status();
+  return Check(*identity, context.peer(), full_method);
 }
 
-absl::StatusOr<Caller> Guard::Check(const grpc::AuthContext& auth,
+absl::StatusOr<Caller> Guard::Check(const PeerIdentity& identity,
                                     std::string_view peer,
                                     std::string_view full_method) const {
   const MethodPolicy* policy = FindPolicy(full_method);
@@ -44,22 +49,20 @@ absl::StatusOr<Caller> Guard::Check(const grpc::AuthContext& auth,
   if (policy->caller == Caller::Kind::kAnonymous) return caller;
 
   const bool cluster = policy->caller == Caller::Kind::kCluster;
-  absl::StatusOr<PeerIdentity> identity = PeerIdentityOf(auth);
-  if (!identity.ok()) return identity.status();
-  if (identity->kind != (cluster ? "cluster" : "operator") ||
-      identity->trust_domain != options_.trust_domain) {
+  if (identity.kind != (cluster ? "cluster" : "operator") ||
+      identity.trust_domain != options_.trust_domain) {
     return IdentityMissing(
         cluster ? "Call with the certificate that the cluster's registration "
                   "issued."
                 : "Call with an operator's certificate of this service.");
   }
-  if (identity->not_after < options_.clock->Now()) {
+  if (identity.not_after < options_.clock->Now()) {
     return IdentityMissing(
         "The certificate has expired; connect with a new one.");
   }
-  caller.id = std::move(identity->id);
+  caller.id = identity.id;
   if (cluster) {
-    const absl::Status status = CheckCluster(auth, caller.id);
+    const absl::Status status = CheckCluster(identity);
     if (!status.ok()) return status;
     return caller;
   }
@@ -74,16 +77,10 @@ absl::StatusOr<Caller> Guard::Check(const grpc::AuthContext& auth,
   return caller;
 }
 
-absl::Status Guard::CheckCluster(const grpc::AuthContext& auth,
-                                 const std::string& id) const {
-  const absl::StatusOr<Cluster> cluster = options_.find_cluster(id);
+absl::Status Guard::CheckCluster(const PeerIdentity& identity) const {
+  const absl::StatusOr<Cluster> cluster = options_.find_cluster(identity.id);
   if (!cluster.ok()) return cluster.status();
-  const auto pem = auth.FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
-  if (pem.empty()) return IdentityMissing("The call came without certificate.");
-  const absl::StatusOr<CertificateInfo> info =
-      ParseCertificatePem(std::string_view(pem[0].data(), pem[0].size()));
-  if (!info.ok()) return info.status();
-  if (info->spki_sha256 != cluster->tls_key_digest) {
+  if (identity.spki_sha256 != cluster->tls_key_digest) {
     return Error(absl::StatusCode::kPermissionDenied,
                  v1::ERROR_REASON_IDENTITY_REVOKED,
                  "The cluster was registered anew with another key.");

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/time/clock.h"
+#include "common/tls/identity.h"
 #include "mc-service/edge/policy.h"
 #include "mc-service/store/types.h"
 
@@ -43,14 +44,14 @@ class Guard {
   absl::StatusOr<Caller> Check(const grpc::CallbackServerContext& context,
                                std::string_view full_method) const;
 
-  // The same, of what the handshake proved. `peer` goes into the Caller.
-  absl::StatusOr<Caller> Check(const grpc::AuthContext& auth,
+  // The same, of what the handshake proved: on an open stream, whose
+  // certificate stays the same. `peer` goes into the Caller.
+  absl::StatusOr<Caller> Check(const PeerIdentity& identity,
                                std::string_view peer,
                                std::string_view full_method) const;
 
  private:
-  absl::Status CheckCluster(const grpc::AuthContext& auth,
-                            const std::string& id) const;
+  absl::Status CheckCluster(const PeerIdentity& identity) const;
 
   const Options options_;
 };

@@ -237,6 +237,23 @@ TEST_P(StoreConformance, ClustersAreFiltered) {
   EXPECT_THAT(list({.account_id = "nobody"}), IsEmpty());
 }
 
+TEST_P(StoreConformance, CloneSuspectedKeepsTheNewerTime) {
+  AddFleet();
+  const auto at = [this](const char* id) {
+    return Read([id](Reader& r) { return r.GetClusterOverview(id); })
+        ->clone_suspected_at;
+  };
+  EXPECT_EQ(at("c1"), absl::InfinitePast());
+  for (const int seconds : {20, 10}) {
+    WriteOk([&](Writer& w) { return w.SetCloneSuspected("c1", At(seconds)); });
+  }
+  EXPECT_EQ(at("c1"), At(20));
+  EXPECT_EQ(at("c2"), absl::InfinitePast());
+  EXPECT_EQ(
+      Write([](Writer& w) { return w.SetCloneSuspected("c9", At(1)); }).code(),
+      kNotFound);
+}
+
 TEST_P(StoreConformance, PresenceKeepsTheNewestBeatAndCountsAll) {
   AddFleet();
   WriteOk([](Writer& w) {
@@ -244,8 +261,10 @@ TEST_P(StoreConformance, PresenceKeepsTheNewestBeatAndCountsAll) {
         w.AddPresence({"c1", "n1", v1::SOURCE_TYPE_SERVER, At(10), 2});
     done.Update(
         w.AddPresence({"c1", "g1", v1::SOURCE_TYPE_ACTIVE_GATE, At(30), 1}));
-    done.Update(w.AddPresence({"c1", "n1", v1::SOURCE_TYPE_SERVER, At(20), 3}));
-    done.Update(w.AddPresence({"c1", "n1", v1::SOURCE_TYPE_SERVER, At(15), 1}));
+    done.Update(
+        w.AddPresence({"c1", "n1", v1::SOURCE_TYPE_SERVER, At(20), 3, "new"}));
+    done.Update(
+        w.AddPresence({"c1", "n1", v1::SOURCE_TYPE_SERVER, At(15), 1, "old"}));
     return done;
   });
   const auto nodes = Read([](Reader& r) { return r.ListPresence("c1"); });
@@ -256,6 +275,7 @@ TEST_P(StoreConformance, PresenceKeepsTheNewestBeatAndCountsAll) {
   EXPECT_EQ((*nodes)[0].source_type, v1::SOURCE_TYPE_SERVER);
   EXPECT_EQ((*nodes)[0].last_heartbeat_at, At(20));
   EXPECT_EQ((*nodes)[0].heartbeats, 6);
+  EXPECT_EQ((*nodes)[0].agent_instance_id, "new");
   EXPECT_EQ((*nodes)[1].node_id, "g1");
   EXPECT_EQ(Read([](Reader& r) {
               return r.GetClusterOverview("c1");

@@ -126,9 +126,12 @@ class Writer : public Reader {
   // Inserts or replaces.
   virtual absl::Status PutHostHour(const HostHour& host_hour) = 0;
 
-  // Keeps the newer beat and adds to the number of beats; the newest of its
-  // nodes is the cluster's.
+  // Keeps the newer beat with its instance and adds to the number of beats;
+  // the newest of its nodes is the cluster's.
   virtual absl::Status AddPresence(const NodePresence& presence) = 0;
+  // Keeps the newer time.
+  virtual absl::Status SetCloneSuspected(std::string_view cluster_id,
+                                         absl::Time at) = 0;
   // Adds to the counts; the last result is the newer one.
   virtual absl::Status AddExchangeCount(const ExchangeCount& count) = 0;
 

@@ -136,6 +136,8 @@ struct NodePresence {
   v1::SourceType source_type = v1::SOURCE_TYPE_UNSPECIFIED;
   absl::Time last_heartbeat_at;
   int64_t heartbeats = 0;
+  // Of the agent that sent the last beat; empty: it did not say.
+  std::string agent_instance_id = {};
 };
 
 struct ExchangeCount {
@@ -166,6 +168,8 @@ struct ClusterOverview {
   absl::Time last_heartbeat_at = absl::InfinitePast();
   v1::HealthStatus health = v1::HEALTH_STATUS_UNSPECIFIED;
   absl::Time last_health_at = absl::InfinitePast();
+  // absl::InfinitePast(): never.
+  absl::Time clone_suspected_at = absl::InfinitePast();
 };
 
 // All that is given must hold.

@@ -77,11 +77,13 @@ class EveryFieldTest(pair.PairTest):
         def presence():
             shown = fleet.GetCluster(fleet_clusters_pb2.GetClusterRequest(
                 cluster_id=client.cluster_id), timeout=pair.PATIENCE_S)
-            return [(n.cluster_id, n.node_id, n.source_type)
+            return [(n.cluster_id, n.node_id, n.source_type,
+                     n.agent_instance_id)
                     for n in shown.nodes]
         pair.eventually(
             lambda: presence() == [
-                (beat.cluster_id, beat.node_id, beat.source_type)],
+                (beat.cluster_id, beat.node_id, beat.source_type,
+                 beat.agent_instance_id)],
             "the beat is in the store")
 
         # From typed columns: no column of the store holds a serialized report.

@@ -11,6 +11,7 @@
 #include "cluster-agent/domain/config/node_config.h"
 #include "cluster-agent/domain/config/site_config.h"
 #include "cluster-agent/domain/inventory/inventory.h"
+#include "cluster-agent/domain/mastership/lease_config.h"
 #include "cluster-agent/domain/usage/time_frame.h"
 #include "common/config/yaml_config.h"
 #include "common/crypto/certificate.h"
@@ -57,6 +58,13 @@ void ApplyDefaults(const std::string& directory, config::AgentConfig& values) {
   if (values.host_root().empty()) values.set_host_root("/");
   resolve(values.mutable_product()->mutable_version_file());
   resolve(values.mutable_product()->mutable_pid_file());
+  if (values.mastership().has_kubernetes_lease()) {
+    config::KubernetesLease& lease =
+        *values.mutable_mastership()->mutable_kubernetes_lease();
+    ApplyLeaseDefaults(lease);
+    resolve(lease.mutable_token_file());
+    resolve(lease.mutable_ca_file());
+  }
   config::Schedule& s = *values.mutable_schedule();
   Default(s.has_heartbeat(), &config::Schedule::mutable_heartbeat, s,
           absl::Seconds(60));
@@ -257,6 +265,9 @@ std::vector<std::string> CheckConfiguration(
   CheckSchedule(values.schedule(), problems);
   CheckWindow(values.update_window(), problems);
   if (values.has_site()) CheckSite(values.site(), problems);
+  if (values.mastership().has_kubernetes_lease()) {
+    CheckLease(values.mastership().kubernetes_lease(), problems);
+  }
   CheckFormats("product", values.product(), problems);
   missioncontrol::v1::InstallRequest version;
   version.set_product_version(values.product().version());

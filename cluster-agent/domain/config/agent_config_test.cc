@@ -44,6 +44,19 @@ class AgentConfigTest : public testing::Test {
   TempDir dir_;
 };
 
+TEST_F(AgentConfigTest, ALeaseIsCheckedWhereThereIsOne) {
+  EXPECT_FALSE(Load(kAddresses).values.has_mastership());
+  const std::string lease = "mastership: {kubernetes_lease: {name: agent";
+  const Configuration loaded = Load(kAddresses + lease + ", token_file: t}}\n");
+  EXPECT_THAT(CheckConfiguration(loaded), IsEmpty());
+  const auto& values = loaded.values.mastership().kubernetes_lease();
+  EXPECT_EQ(ToAbsl(values.renew_deadline()), absl::Seconds(10));
+  EXPECT_EQ(values.token_file(), dir_.File("t"));
+  EXPECT_EQ(values.ca_file(), "") << "the pod's";
+  EXPECT_THAT(Problems(kAddresses + lease + ", renew_deadline: 20s}}\n"),
+              HasSubstr("renew_deadline is not shorter"));
+}
+
 TEST_F(AgentConfigTest, DefaultsAreTheContracts) {
   const Configuration loaded = Load(kAddresses);
   const config::Schedule& schedule = loaded.values.schedule();

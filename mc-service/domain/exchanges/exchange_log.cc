@@ -51,11 +51,21 @@ void ExchangeWatch::Offer(const v1::ExchangeRecord& record) {
 
 ExchangeLog::ExchangeLog(const Options& options) : options_(options) {}
 
+ExchangeCount& ExchangeLog::CountOf(const std::string& cluster_id,
+                                    v1::Exchange exchange, Counts& counts) {
+  std::vector<ExchangeCount>& exchanges = counts[cluster_id];
+  for (ExchangeCount& count : exchanges) {
+    if (count.exchange == exchange) return count;
+  }
+  ExchangeCount& count = exchanges.emplace_back();
+  count.cluster_id = cluster_id;
+  count.exchange = exchange;
+  count.last_at = absl::InfinitePast();
+  return count;
+}
+
 void ExchangeLog::Add(const ExchangeCount& count, Counts& counts) {
-  const auto [it, inserted] =
-      counts.try_emplace({count.cluster_id, count.exchange}, count);
-  if (inserted) return;
-  ExchangeCount& sum = it->second;
+  ExchangeCount& sum = CountOf(count.cluster_id, count.exchange, counts);
   sum.succeeded += count.succeeded;
   sum.failed += count.failed;
   if (count.last_at >= sum.last_at) {
@@ -65,17 +75,16 @@ void ExchangeLog::Add(const ExchangeCount& count, Counts& counts) {
 }
 
 void ExchangeLog::Record(const ExchangeEvent& event) {
-  ExchangeCount count;
-  count.cluster_id = event.cluster_id;
-  count.exchange = event.exchange;
-  (event.status.ok() ? count.succeeded : count.failed) = 1;
-  count.last_at = event.at;
-  count.last_result = ResultName(event.status);
-
+  std::string result = ResultName(event.status);
   std::vector<std::shared_ptr<ExchangeWatch>> watches;
   {
     absl::MutexLock lock(&mutex_);
-    Add(count, pending_);
+    ExchangeCount& count = CountOf(event.cluster_id, event.exchange, pending_);
+    ++(event.status.ok() ? count.succeeded : count.failed);
+    if (event.at >= count.last_at) {
+      count.last_at = event.at;
+      count.last_result = result;
+    }
     for (const std::weak_ptr<ExchangeWatch>& watch : watches_) {
       if (auto alive = watch.lock()) watches.push_back(std::move(alive));
     }
@@ -86,7 +95,7 @@ void ExchangeLog::Record(const ExchangeEvent& event) {
   *record.mutable_at() = ToProto(event.at);
   record.set_exchange(event.exchange);
   record.set_cluster_id(event.cluster_id);
-  record.set_result(count.last_result);
+  record.set_result(std::move(result));
   record.set_summary(event.summary);
   for (const std::shared_ptr<ExchangeWatch>& watch : watches) {
     watch->Offer(record);
@@ -129,8 +138,10 @@ void ExchangeLog::Flush(std::function<void(absl::Status)> done) {
     return;
   }
   auto work = [counts](Writer& writer) -> absl::Status {
-    for (const auto& [key, count] : *counts) {
-      if (absl::Status s = writer.AddExchangeCount(count); !s.ok()) return s;
+    for (const auto& [cluster, exchanges] : *counts) {
+      for (const ExchangeCount& count : exchanges) {
+        if (absl::Status s = writer.AddExchangeCount(count); !s.ok()) return s;
+      }
     }
     return absl::OkStatus();
   };
@@ -138,7 +149,9 @@ void ExchangeLog::Flush(std::function<void(absl::Status)> done) {
   auto finish = [this, counts, done = std::move(done)](absl::Status status) {
     if (!status.ok()) {
       absl::MutexLock lock(&mutex_);
-      for (const auto& [key, count] : *counts) Add(count, pending_);
+      for (const auto& [cluster, exchanges] : *counts) {
+        for (const ExchangeCount& count : exchanges) Add(count, pending_);
+      }
     }
     if (done) done(std::move(status));
   };

@@ -50,13 +50,54 @@ class PresenceTest : public testing::Test {
     return nodes;
   }
 
+  absl::Time CloneSuspectedAt(const std::string& cluster) {
+    absl::Time at;
+    EXPECT_TRUE(store_
+                    .Read([&](Reader& reader) -> absl::Status {
+                      auto overview = reader.GetClusterOverview(cluster);
+                      if (!overview.ok()) return overview.status();
+                      at = overview->clone_suspected_at;
+                      return absl::OkStatus();
+                    })
+                    .ok());
+    return at;
+  }
+
   absl::Time now_ = absl::FromUnixSeconds(1'800'000'000);
+  std::vector<std::string> clones_;
   FakeStore fake_;
   HeldStore store_{&fake_};
-  Presence presence_{{.store = &store_,
-                      .max_nodes_per_cluster = 3,
-                      .forget_after = absl::Hours(1)}};
+  Presence presence_{
+      {.store = &store_,
+       .max_nodes_per_cluster = 3,
+       .forget_after = absl::Hours(1),
+       .clone_window = absl::Minutes(3),
+       .on_clone = [this](std::string_view cluster, std::string_view instance,
+                          std::string_view other) {
+         clones_.push_back(std::string(cluster) + " " + std::string(instance) +
+                           " " + std::string(other));
+       }}};
 };
+
+TEST_F(PresenceTest, ClonesAreToldOnceAndTheirTimeIsWritten) {
+  ASSERT_TRUE(Beat("c-1", "n-1").ok());
+  presence_.Speaks("c-1", "a", now_);
+  presence_.Speaks("c-2", "a", now_);
+  presence_.Speaks("c-1", "b", now_);
+  EXPECT_FALSE(presence_.CloneSuspected("c-1", now_));
+  presence_.Speaks("c-1", "a", now_);
+  presence_.Speaks("c-1", "b", now_ + absl::Seconds(1));
+  EXPECT_EQ(clones_, std::vector<std::string>{"c-1 a b"});
+  EXPECT_TRUE(presence_.CloneSuspected("c-1", now_));
+  EXPECT_FALSE(presence_.CloneSuspected("c-2", now_));
+  store_.FailCommits(absl::UnavailableError("disk full"));
+  EXPECT_FALSE(Flush().ok());
+  store_.FailCommits(absl::OkStatus());
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_EQ(CloneSuspectedAt("c-1"), now_ + absl::Seconds(1));
+  EXPECT_EQ(CloneSuspectedAt("c-2"), absl::InfinitePast());
+  EXPECT_EQ(Stored("c-1").at(0).agent_instance_id, "b");
+}
 
 TEST_F(PresenceTest, BeatsAreWrittenByFlushAndAdded) {
   ASSERT_TRUE(Beat("c-1", "n-1").ok());

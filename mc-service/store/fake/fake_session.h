@@ -101,6 +101,8 @@ class FakeSession final : public Writer {
   absl::Status InsertConsumption(const StoredConsumption& consumption) override;
   absl::Status PutHostHour(const HostHour& host_hour) override;
   absl::Status AddPresence(const NodePresence& presence) override;
+  absl::Status SetCloneSuspected(std::string_view cluster_id,
+                                 absl::Time at) override;
   absl::Status AddExchangeCount(const ExchangeCount& count) override;
   absl::Status InsertRelease(const Release& release) override;
 

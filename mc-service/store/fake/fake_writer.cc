@@ -159,9 +159,19 @@ absl::Status FakeSession::AddPresence(const NodePresence& presence) {
     Append(writable_->presence, presence);
   } else {
     row->heartbeats += presence.heartbeats;
-    row->last_heartbeat_at =
-        std::max(row->last_heartbeat_at, presence.last_heartbeat_at);
+    if (presence.last_heartbeat_at >= row->last_heartbeat_at) {
+      row->last_heartbeat_at = presence.last_heartbeat_at;
+      row->agent_instance_id = presence.agent_instance_id;
+    }
   }
+  return absl::OkStatus();
+}
+
+absl::Status FakeSession::SetCloneSuspected(std::string_view cluster_id,
+                                            absl::Time at) {
+  ClusterOverview* cluster = FindCluster(cluster_id);
+  if (cluster == nullptr) return NotThere();
+  cluster->clone_suspected_at = std::max(cluster->clone_suspected_at, at);
   return absl::OkStatus();
 }
 

@@ -55,6 +55,8 @@ class Session final : public Writer {
   absl::StatusOr<std::vector<NodePresence>> ListPresence(
       std::string_view cluster_id) override;
   absl::Status AddPresence(const NodePresence& presence) override;
+  absl::Status SetCloneSuspected(std::string_view cluster_id,
+                                 absl::Time at) override;
 
   absl::StatusOr<AcceptedReport> FindReport(const ReportKey& key) override;
   absl::StatusOr<uint64_t> HighestSequence(std::string_view cluster_id,

@@ -12,7 +12,7 @@ constexpr std::string_view kOverview =
     "registered_at_us, user_name, password_digest, tls_key_digest, "
     "site_public_key, certificate_serial, certificate_not_after_us, "
     "remote_ui_requested, account_id, account.name, license.name, "
-    "last_heartbeat_at_us, health, last_health_at_us "
+    "last_heartbeat_at_us, health, last_health_at_us, clone_suspected_at_us "
     "FROM cluster JOIN license ON license.id = cluster.license_row "
     "JOIN account ON account.id = license.account_row ";
 
@@ -36,6 +36,7 @@ ClusterOverview ReadOverview(const Statement& row) {
   if (!row.IsNull(15)) overview.last_heartbeat_at = FromMicros(row.Int64(15));
   overview.health = static_cast<v1::HealthStatus>(row.Int64(16));
   if (!row.IsNull(17)) overview.last_health_at = FromMicros(row.Int64(17));
+  if (!row.IsNull(18)) overview.clone_suspected_at = FromMicros(row.Int64(18));
   return overview;
 }
 
@@ -122,10 +123,11 @@ absl::StatusOr<std::vector<NodePresence>> Session::ListPresence(
         node.source_type = static_cast<v1::SourceType>(row.Int64(1));
         node.last_heartbeat_at = FromMicros(row.Int64(2));
         node.heartbeats = row.Int64(3);
+        node.agent_instance_id = row.Text(4);
         return absl::OkStatus();
       },
-      "SELECT node_id, source_type, last_heartbeat_at_us, heartbeats "
-      "FROM presence WHERE cluster_row = "
+      "SELECT node_id, source_type, last_heartbeat_at_us, heartbeats, "
+      "agent_instance_id FROM presence WHERE cluster_row = "
       "(SELECT id FROM cluster WHERE cluster_id = ?) ORDER BY id",
       cluster_id);
   if (!done.ok()) return done;
@@ -139,19 +141,33 @@ absl::Status Session::AddPresence(const NodePresence& presence) {
   return Atomically([&] {
     absl::Status done =
         Run("INSERT INTO presence (cluster_row, node_id, source_type, "
-            "last_heartbeat_at_us, heartbeats) VALUES (?, ?, ?, ?, ?) "
+            "last_heartbeat_at_us, heartbeats, agent_instance_id) "
+            "VALUES (?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (cluster_row, node_id, source_type) DO UPDATE SET "
+            "agent_instance_id = iif(excluded.last_heartbeat_at_us >= "
+            "last_heartbeat_at_us, excluded.agent_instance_id, "
+            "agent_instance_id), "
             "last_heartbeat_at_us = "
             "max(last_heartbeat_at_us, excluded.last_heartbeat_at_us), "
             "heartbeats = heartbeats + excluded.heartbeats",
             *cluster, presence.node_id, int{presence.source_type}, at,
-            presence.heartbeats);
+            presence.heartbeats, presence.agent_instance_id);
     if (!done.ok()) return done;
     return Run(
         "UPDATE cluster SET last_heartbeat_at_us = ?2 WHERE id = ?1 AND "
         "(last_heartbeat_at_us IS NULL OR last_heartbeat_at_us < ?2)",
         *cluster, at);
   });
+}
+
+absl::Status Session::SetCloneSuspected(std::string_view cluster_id,
+                                        absl::Time at) {
+  absl::StatusOr<int64_t> cluster = ClusterRow(cluster_id);
+  if (!cluster.ok()) return cluster.status();
+  return Run(
+      "UPDATE cluster SET clone_suspected_at_us = ?2 WHERE id = ?1 AND "
+      "(clone_suspected_at_us IS NULL OR clone_suspected_at_us < ?2)",
+      *cluster, Micros(at));
 }
 
 }  // namespace mc::service

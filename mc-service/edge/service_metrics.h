@@ -1,0 +1,28 @@
+// Figures of the process and its disk that an operator watches.
+#ifndef MC_SERVICE_EDGE_SERVICE_METRICS_H_
+#define MC_SERVICE_EDGE_SERVICE_METRICS_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/metrics/metrics.h"
+
+namespace mc::service {
+
+struct ServiceFigures {
+  // Its size, with what SQLite keeps beside it, and the space of its volume.
+  std::string store_file;
+  absl::Time started_at;
+  // By name, for instance "cluster listener": until when it is valid. Those
+  // that the process uses, so that a new file counts after the restart.
+  std::vector<std::pair<std::string, absl::Time>> certificates;
+};
+
+// A size that cannot be read is NaN.
+void AddServiceFigures(const ServiceFigures& figures, Metrics* metrics);
+
+}  // namespace mc::service
+
+#endif  // MC_SERVICE_EDGE_SERVICE_METRICS_H_
