@@ -7,13 +7,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "cluster-agent/domain/config/node_config.h"
 #include "cluster-agent/domain/description/description.h"
 #include "cluster-agent/domain/inventory/inventory.h"
 #include "cluster-agent/domain/mastership/other_master.h"
+#include "cluster-agent/domain/site/site_view.h"
 #include "cluster-agent/domain/usage/time_frame.h"
 #include "cluster-agent/exchange/exchanges.h"
 #include "cluster-agent/local/local_server.h"
 #include "cluster-agent/outbox/outbox.h"
+#include "cluster-agent/site/site.h"
 #include "cluster-agent/state/state_directory.h"
 #include "common/crypto/certificate.h"
 #include "common/executor/executor.h"
@@ -68,8 +71,13 @@ class RunningAgent : public Agent {
   }
   HealthSources Sources() const;
   absl::Status OpenState();
+  // Where the configuration has a site of several nodes.
+  absl::Status OpenSite();
   absl::Status Listen();
   v1::GetStatusResponse Status();
+  v1::NodeEntry OwnNode();
+  std::vector<KnownNode> OtherNodes() const;
+  std::optional<absl::Time> CertificateEnd();
 
   void ScheduleFrames();
   void OnFrameEnd();
@@ -89,6 +97,8 @@ class RunningAgent : public Agent {
   std::unique_ptr<Outbox> outbox_;
   Executor executor_;
   TimerQueue timers_;
+  // Null: the site has one node.
+  std::unique_ptr<Site> site_;
   absl::Mutex inventory_mutex_;
   MonitoredTime monitored_ ABSL_GUARDED_BY(inventory_mutex_);
   std::unique_ptr<LocalServer> product_server_;
@@ -97,13 +107,14 @@ class RunningAgent : public Agent {
 };
 
 HealthSources RunningAgent::Sources() const {
-  return {.collect = CollectOptions(),
+  return {.collect = {configuration().values.host_root()},
           .values = &configuration().values,
           .inventory = &inventory(),
           .description = description_.get(),
           .cluster_id = state_directory_->cluster_id(),
           .node_id = state_directory_->node_id(),
-          .agent_version = AgentVersion()};
+          .agent_version = AgentVersion(),
+          .other_nodes = [this] { return OtherNodes(); }};
 }
 
 absl::Status RunningAgent::OpenState() {
@@ -128,8 +139,39 @@ absl::Status RunningAgent::OpenState() {
   return absl::OkStatus();
 }
 
+absl::Status RunningAgent::OpenSite() {
+  const config::AgentConfig& values = configuration().values;
+  if (!values.site().has_listen()) return absl::OkStatus();
+  Site::Options options;
+  options.values = &values.site();
+  options.state_directory = values.state_directory();
+  options.socket_directory = values.socket_directory();
+  options.cluster_id = state_directory_->cluster_id();
+  options.master_node_id = state_directory_->node_id();
+  options.master_instance_id = options_.instance_id;
+  options.clock = options_.clock;
+  options.executor = &executor_;
+  options.timers = &timers_;
+  options.on_other_master = [this](const std::string& instance_id) {
+    other_master_.SeenByNode(instance_id);
+  };
+  const JoinTokenSource token{options_.join_token,
+                              values.site().join_token_file()};
+  if (!token.empty()) options.standing_token = [token] { return token.Read(); };
+  auto site = Site::Open(std::move(options));
+  if (!site.ok()) return site.status();
+  site_ = *std::move(site);
+  return absl::OkStatus();
+}
+
+std::vector<KnownNode> RunningAgent::OtherNodes() const {
+  return site_ == nullptr ? std::vector<KnownNode>()
+                          : site_->registry()->Nodes();
+}
+
 absl::Status RunningAgent::Open() {
   absl::Status status = OpenState();
+  if (status.ok()) status = OpenSite();
   if (!status.ok()) return status;
   if (inventory().environments_size() > 0) {
     outbox_->SetEnvironments(AllEnvironments(description_->environments(),
@@ -157,6 +199,7 @@ absl::Status RunningAgent::Open() {
   if (!exchanges.ok()) return exchanges.status();
   exchanges_ = *std::move(exchanges);
   status = Listen();
+  if (status.ok() && site_ != nullptr) status = site_->Listen();
   if (!status.ok()) return status;
   // What ended while the agent did not run.
   executor_.TryRun([this] { OnFrameEnd(); });
@@ -175,7 +218,9 @@ absl::Status RunningAgent::Listen() {
                  .clock = options_.clock,
                  .other_environments = EnvironmentIds(inventory()),
                  .status = [this] { return Status(); },
-                 .on_described = [this] { exchanges_->CheckVersion(); }};
+                 .on_described = [this] { exchanges_->CheckVersion(); },
+                 .nodes = site_ == nullptr ? nullptr : site_->registry(),
+                 .own_node = [this] { return OwnNode(); }};
   std::optional<gid_t> group;
   if (!values.product_group().empty()) {
     const absl::StatusOr<gid_t> id = GroupId(values.product_group());
@@ -209,16 +254,35 @@ v1::GetStatusResponse RunningAgent::Status() {
   status.set_mastership_state(v1::MASTERSHIP_STATE_MASTER);
   status.set_other_master(other_master_.Text());
   *status.mutable_started_at() = mc::ToProto(started_at_);
-  absl::MutexLock lock(&state_.mutex);
-  const auto chain = state_directory_->LoadCertificateChain();
-  if (chain.ok() && chain->has_value()) {
-    const auto certificate = ParseCertificatePem(**chain);
-    if (certificate.ok()) {
-      *status.mutable_certificate_not_after() =
-          mc::ToProto(certificate->not_after);
-    }
+  CountNodes(OtherNodes(), status);
+  const std::optional<absl::Time> end = CertificateEnd();
+  if (end.has_value()) {
+    *status.mutable_certificate_not_after() = mc::ToProto(*end);
   }
   return status;
+}
+
+v1::NodeEntry RunningAgent::OwnNode() {
+  v1::NodeEntry entry;
+  entry.set_node_id(state_directory_->node_id());
+  entry.set_state(v1::NODE_STATE_LIVE);
+  entry.set_master(true);
+  entry.set_agent_version(AgentVersion());
+  entry.set_active_gates(static_cast<int>(KnownActiveGates(Sources()).size()));
+  const std::optional<absl::Time> end = CertificateEnd();
+  if (end.has_value()) {
+    *entry.mutable_certificate_not_after() = mc::ToProto(*end);
+  }
+  return entry;
+}
+
+std::optional<absl::Time> RunningAgent::CertificateEnd() {
+  absl::MutexLock lock(&state_.mutex);
+  const auto chain = state_directory_->LoadCertificateChain();
+  if (!chain.ok() || !chain->has_value()) return std::nullopt;
+  const auto certificate = ParseCertificatePem(**chain);
+  if (!certificate.ok()) return std::nullopt;
+  return certificate->not_after;
 }
 
 void RunningAgent::ScheduleFrames() {
@@ -283,6 +347,7 @@ void RunningAgent::Stop() {
   if (std::exchange(stopped_, true)) return;
   if (product_server_ != nullptr) product_server_->Stop(kStopGrace);
   if (admin_server_ != nullptr) admin_server_->Stop(kStopGrace);
+  if (site_ != nullptr) site_->Stop(kStopGrace);
   if (outbox_ != nullptr) RecordInventory();
   if (exchanges_ != nullptr) exchanges_->Stop(kStopGrace);
   timers_.Stop();

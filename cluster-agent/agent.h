@@ -16,6 +16,9 @@ class Agent {
   struct Options {
     CheckedConfiguration checked;
     Clock* clock = nullptr;
+    // The value of MC_JOIN_TOKEN, which takes the place of
+    // site.join_token_file; empty: not set. A secret.
+    std::string join_token = {};
     // Random, new at every start.
     std::string instance_id;
   };

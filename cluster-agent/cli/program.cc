@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "cluster-agent/agent.h"
 #include "cluster-agent/cli/agent_commands.h"
+#include "cluster-agent/cli/node_admin_commands.h"
 #include "cluster-agent/cli/run_with_lease.h"
 #include "cluster-agent/cli/site_commands.h"
 #include "common/status/status.h"
@@ -47,6 +48,7 @@ class Program {
     AddUsageCommands();
     AddDescribeCommands();
     AddShowCommands();
+    AddNodeAdminCommands();
   }
 
   int Run(int argc, char** argv) {
@@ -184,6 +186,41 @@ class Program {
     });
   }
 
+  // On the master; nodes have commands of their own in the same group.
+  void AddNodeAdminCommands() {
+    const std::vector<CLI::App*> groups = app_.get_subcommands(
+        [](CLI::App* group) { return group->get_name() == "node"; });
+    CLI::App* node = groups.empty() ? nullptr : groups.front();
+    if (node == nullptr) {
+      node = Add(&app_, "node", "The nodes of a site of several", "node list");
+    }
+    CLI::App* token = Add(node, "token", "What nodes join the site with",
+                          "node token create --ttl 1h --uses 3");
+    CLI::App* create =
+        Add(token, "create", "Make a token; it is a secret, and shown once",
+            "node token create --ttl 1h --uses 3 > join.token",
+            [this] { return CreateJoinToken(common_, ttl_, uses_); });
+    create->add_option("--ttl", ttl_, "How long it is good, at most 720h")
+        ->capture_default_str();
+    create->add_option("--uses", uses_, "How many nodes may join with it")
+        ->check(CLI::Range(1, 10000))
+        ->capture_default_str();
+    CLI::App* list =
+        Add(node, "list", "The nodes of the site, the master first",
+            "node list --output json",
+            [this] { return ListNodes(common_, page_size_, page_token_); });
+    list->add_option("--page-size", page_size_, "At most this many")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    list->add_option("--page-token", page_token_, "Where a list went on");
+    CLI::App* remove =
+        Add(node, "remove",
+            "Forget a node and refuse its certificate; it may join again",
+            "node remove 0f8fad5b-d9cb-469f-a165-70867728950e",
+            [this] { return RemoveNode(common_, node_id_); });
+    remove->add_option("NODE_ID", node_id_, "As in node list")->required();
+  }
+
   CLI::App app_;
   CommonArguments common_;
   std::string output_ = "table";
@@ -194,6 +231,9 @@ class Program {
   NodeArguments node_;
   std::string gates_file_;
   bool check_ = false;
+  std::string ttl_ = "1h";
+  int uses_ = 1;
+  std::string node_id_;
   int page_size_ = kPageSize;
   std::string page_token_;
 };

@@ -111,6 +111,8 @@ std::string TextOf(const v1::GetStatusResponse& status) {
                      absl::StrCat(status.open_usage_records(), " records"));
   lines.emplace_back("Unconfirmed",
                      absl::StrCat(status.waiting_reports(), " reports"));
+  lines.emplace_back("Nodes", absl::StrCat(status.live_nodes(), " live, ",
+                                           status.silent_nodes(), " silent"));
   lines.emplace_back("Certificate until",
                      TimeText(status.certificate_not_after()));
   Table exchanges(

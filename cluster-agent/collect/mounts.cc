@@ -66,8 +66,13 @@ bool HoldsData(const Mount& mount) {
 }  // namespace
 
 absl::StatusOr<std::vector<Mount>> ReadMounts(const CollectOptions& options) {
-  const absl::StatusOr<std::string> text =
-      ReadKernelFile(options, "/proc/self/mountinfo");
+  // Under another root "self" is this process, too, and its mounts are the
+  // container's; the machine's own are those of its first process.
+  absl::StatusOr<std::string> text = absl::NotFoundError("not read");
+  if (options.root != CollectOptions().root) {
+    text = ReadKernelFile(options, "/proc/1/mountinfo");
+  }
+  if (!text.ok()) text = ReadKernelFile(options, "/proc/self/mountinfo");
   if (!text.ok()) return text.status();
   std::vector<Mount> mounts;
   for (const absl::string_view line : absl::StrSplit(*text, '\n')) {

@@ -20,8 +20,10 @@ struct Mount {
   std::vector<std::string> super_options;  // for instance "rw", "memory"
 };
 
-// The mounts in the kernel's order; of several on one mount point only the
-// last, which hides the others. A line that does not parse is left out.
+// Under a root other than / the mounts of the machine's first process, where
+// they can be read. The mounts in the kernel's order; of several on one mount
+// point only the last, which hides the others. A line that does not parse is
+// left out.
 absl::StatusOr<std::vector<Mount>> ReadMounts(const CollectOptions& options);
 
 // The mounts that hold data: a disk's file system, and the overlay of a

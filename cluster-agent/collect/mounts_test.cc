@@ -28,6 +28,17 @@ std::vector<std::string> DataMountPoints(const std::string& mountinfo) {
   return points;
 }
 
+TEST(Mounts, UnderAnotherRootTheMachinesOwnAreRead) {
+  FixtureTree tree;
+  tree.Write("/proc/self/mountinfo",
+             "1 0 8:1 / /container rw - ext4 /dev/sda1 rw\n");
+  tree.Write("/proc/1/mountinfo",
+             "1 0 8:1 / /machine rw - ext4 /dev/sda1 rw\n");
+  const std::vector<Mount> mounts = ReadMounts(tree.options()).value();
+  ASSERT_EQ(mounts.size(), 1u);
+  EXPECT_EQ(mounts[0].mount_point, "/machine");
+}
+
 TEST(Mounts, LinesAreReadWithTheirEscapesAndTags) {
   const std::vector<Mount> mounts = Read(
       "36 35 98:0 /mnt1 /mnt\\0402\\134x rw,noatime master:1 shared:7 - ext3 "

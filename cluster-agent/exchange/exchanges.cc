@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cluster-agent/domain/config/agent_config.h"
+#include "cluster-agent/domain/site/site_view.h"
 #include "cluster-agent/exchange/channel.h"
 #include "common/log/log.h"
 #include "common/status/status.h"
@@ -378,17 +379,12 @@ void Exchanges::CheckUpdates(PeriodicExchange::Done done) {
 }
 
 std::vector<v1::StreamHeartbeatsRequest> Exchanges::Beats() const {
-  std::vector<v1::StreamHeartbeatsRequest> beats(1);
-  beats[0].set_node_id(options_.health.node_id);
-  beats[0].set_source_type(v1::SOURCE_TYPE_SERVER);
-  for (const v1::ActiveGateHealth& gate : KnownActiveGates(options_.health)) {
-    if (gate.status() != v1::RUN_STATE_RUNNING) continue;
-    v1::StreamHeartbeatsRequest& beat = beats.emplace_back();
-    beat.set_node_id(gate.active_gate_id());
-    beat.set_source_type(v1::SOURCE_TYPE_ACTIVE_GATE);
-  }
+  const HealthSources& sources = options_.health;
+  std::vector<v1::StreamHeartbeatsRequest> beats = SiteBeats(
+      sources.node_id, KnownActiveGates(sources),
+      sources.other_nodes ? sources.other_nodes() : std::vector<KnownNode>());
   for (v1::StreamHeartbeatsRequest& beat : beats) {
-    beat.set_cluster_id(options_.health.cluster_id);
+    beat.set_cluster_id(sources.cluster_id);
     beat.set_agent_instance_id(options_.agent_instance_id);
   }
   return beats;

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "cluster-agent/domain/description/description.h"
+#include "cluster-agent/domain/site/node_registry.h"
 #include "cluster-agent/outbox/outbox.h"
 #include "common/executor/executor.h"
 #include "common/time/clock.h"
@@ -29,6 +30,10 @@ struct LocalDeps {
   std::function<missioncontrol::v1::GetStatusResponse()> status;
   // After the product has described its node.
   std::function<void()> on_described;
+  // The other nodes of the site; null: this master serves none.
+  NodeRegistry* nodes = nullptr;
+  // The master's own line in the list of nodes; null: this is not the master.
+  std::function<missioncontrol::v1::NodeEntry()> own_node = nullptr;
 };
 
 // Which socket a call came on; the policy goes by it.
@@ -67,6 +72,16 @@ class LocalAgentService
   Unary* ListOutbox(Context* context,
                     const missioncontrol::v1::ListOutboxRequest* request,
                     missioncontrol::v1::ListOutboxResponse* response) override;
+  Unary* CreateJoinToken(
+      Context* context,
+      const missioncontrol::v1::CreateJoinTokenRequest* request,
+      missioncontrol::v1::CreateJoinTokenResponse* response) override;
+  Unary* ListNodes(Context* context,
+                   const missioncontrol::v1::ListNodesRequest* request,
+                   missioncontrol::v1::ListNodesResponse* response) override;
+  Unary* RemoveNode(Context* context,
+                    const missioncontrol::v1::RemoveNodeRequest* request,
+                    missioncontrol::v1::RemoveNodeResponse* response) override;
 
   // UNIMPLEMENTED: NOT_SUPPORTED_YET.
   Unary* RecordEvents(

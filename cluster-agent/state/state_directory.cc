@@ -1,7 +1,5 @@
 #include "cluster-agent/state/state_directory.h"
 
-#include <google/protobuf/util/json_util.h>
-
 #include <array>
 #include <cstddef>
 #include <string_view>
@@ -9,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "cluster-agent/state/state_file.h"
 #include "common/crypto/certificate.h"
 #include "common/crypto/csr.h"
 #include "common/crypto/digest.h"
@@ -45,15 +44,6 @@ absl::Status DamagedAnswer(const std::string& path, std::string_view what) {
       path, " is damaged (", absl::string_view(what.data(), what.size()),
       "); restore it from its backup, or move it away and start the agent: it "
       "asks the service again"));
-}
-
-// Absent when the file does not exist.
-absl::StatusOr<std::optional<std::string>> ReadOptional(
-    const std::string& path) {
-  absl::StatusOr<std::string> text = ReadPrivateFile(path);
-  if (absl::IsNotFound(text.status())) return std::nullopt;
-  if (!text.ok()) return text.status();
-  return *std::move(text);
 }
 
 // Writes a file of the first start, and returns its text.
@@ -163,18 +153,13 @@ std::string_view WhatIsWrong(const AgentLicense& license) {
 
 template <typename Message>
 absl::StatusOr<std::optional<Message>> LoadJson(const std::string& path) {
-  const absl::StatusOr<std::optional<std::string>> text = ReadOptional(path);
-  if (!text.ok()) return text.status();
-  if (!text->has_value()) return std::nullopt;
-  // An older agent, started again after an upgrade, meets fields that it does
-  // not know.
-  google::protobuf::util::JsonParseOptions json;
-  json.ignore_unknown_fields = true;
   Message message;
-  if (!google::protobuf::util::JsonStringToMessage(**text, &message, json)
-           .ok()) {
+  const absl::StatusOr<bool> found = ReadJsonFile(path, &message);
+  if (absl::IsDataLoss(found.status())) {
     return DamagedAnswer(path, "it is not the JSON that the agent wrote");
   }
+  if (!found.ok()) return found.status();
+  if (!*found) return std::nullopt;
   const std::string_view wrong = WhatIsWrong(message);
   if (!wrong.empty()) return DamagedAnswer(path, wrong);
   return message;
@@ -190,13 +175,7 @@ absl::StatusOr<std::string> ToJson(const std::string& path,
         absl::StrCat("what is to be saved in ", path, " has ",
                      absl::string_view(wrong.data(), wrong.size())));
   }
-  google::protobuf::util::JsonPrintOptions json;
-  json.add_whitespace = true;
-  std::string text;
-  if (!google::protobuf::util::MessageToJsonString(message, &text, json).ok()) {
-    return absl::InternalError(absl::StrCat("cannot write ", path, " as JSON"));
-  }
-  return text;
+  return JsonOf(path, message);
 }
 
 template <typename Message>
@@ -219,6 +198,12 @@ absl::Status CheckChain(const std::string& pem, const PrivateKey& key) {
 absl::StatusOr<StateDirectory> StateDirectory::Open(const Options& options) {
   const absl::Status is_private = EnsurePrivateDirectory(options.path);
   if (!is_private.ok()) return is_private;
+  if (FileExists(absl::StrCat(options.path, "/", kNodeFile))) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        options.path,
+        " is the state of a node; start it with cluster-agent node run, or "
+        "name another state_directory"));
+  }
   absl::StatusOr<DirectoryLock> lock = DirectoryLock::Acquire(options.path);
   if (!lock.ok()) return lock.status();
   StateDirectory state(options.path, *std::move(lock));

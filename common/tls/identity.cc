@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view kScheme = "spiffe://";
 constexpr std::string_view kCluster = "cluster";
 constexpr std::string_view kOperator = "operator";
+constexpr std::string_view kNode = "node";
 
 absl::Status Missing(std::string_view message) {
   return Error(absl::StatusCode::kUnauthenticated,
@@ -42,7 +43,7 @@ bool ReadSpiffeId(std::string_view uri, PeerIdentity& identity) {
   const std::string_view kind = uri.substr(first + 1, second - first - 1);
   const std::string_view id = uri.substr(second + 1);
   if (!IsPart(domain, false) || !IsPart(id, true) ||
-      (kind != kCluster && kind != kOperator)) {
+      (kind != kCluster && kind != kOperator && kind != kNode)) {
     return false;
   }
   identity.trust_domain = domain;
@@ -80,8 +81,8 @@ absl::StatusOr<PeerIdentity> IdentityOfCertificate(std::string_view pem) {
   if (info->uri_sans.size() != 1 ||
       !ReadSpiffeId(info->uri_sans[0], identity)) {
     return Missing(
-        "the client certificate names no cluster and no operator; use one "
-        "that this service issued");
+        "the client certificate names nobody that is known here; use one that "
+        "this server's authority issued");
   }
   identity.serial_hex = info->serial_hex;
   identity.spki_sha256 = info->spki_sha256;

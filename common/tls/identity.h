@@ -13,8 +13,9 @@
 namespace mc {
 
 struct PeerIdentity {
+  // The ID of their cluster for the nodes of a site.
   std::string trust_domain;
-  // "cluster" or "operator".
+  // "cluster", "operator" or "node".
   std::string kind;
   std::string id;
   // Of the certificate, lower-case hexadecimal.

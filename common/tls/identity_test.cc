@@ -41,6 +41,9 @@ TEST(Identity, ComesFromTheOnlyUri) {
                 Certificate({OperatorSpiffeId("vendor.test", "Admin.1")}))
                 ->kind,
             "operator");
+  EXPECT_EQ(
+      IdentityOfCertificate(Certificate({"spiffe://0f8fad5b/node/a"}))->kind,
+      "node");
 }
 
 TEST(Identity, OtherNamesAreNone) {
@@ -56,7 +59,7 @@ TEST(Identity, OtherNamesAreNone) {
       {"spiffe://vendor.test/cluster/a/b"},
       {"spiffe://vendor.test/cluster/.."},
       {"spiffe://vendor.test/cluster/a%2fb"},
-      {"spiffe://vendor.test/node/a"},
+      {"spiffe://vendor.test/agent/a"},
       {"spiffe:///cluster/a"},
       {"spiffe://Vendor.test/cluster/a"},
       {"spiffe://vendor.test:1/cluster/a"},

@@ -8,6 +8,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "cluster-agent/collect/time_zone.h"
+#include "cluster-agent/domain/config/node_config.h"
+#include "cluster-agent/domain/config/site_config.h"
 #include "cluster-agent/domain/inventory/inventory.h"
 #include "cluster-agent/domain/mastership/lease_config.h"
 #include "cluster-agent/domain/usage/time_frame.h"
@@ -45,7 +47,15 @@ void ApplyDefaults(const std::string& directory, config::AgentConfig& values) {
   resolve(values.mutable_socket_directory());
   resolve(values.mutable_license_key_file());
   resolve(values.mutable_inventory_file());
-  resolve(values.mutable_service()->mutable_ca_file());
+  if (values.has_service()) {
+    resolve(values.mutable_service()->mutable_ca_file());
+  }
+  if (values.has_node()) {
+    resolve(values.mutable_node()->mutable_join_token_file());
+    resolve(values.mutable_node()->mutable_machine_id_file());
+  }
+  if (values.has_site()) ApplySiteDefaults(directory, *values.mutable_site());
+  if (values.host_root().empty()) values.set_host_root("/");
   resolve(values.mutable_product()->mutable_version_file());
   resolve(values.mutable_product()->mutable_pid_file());
   if (values.mastership().has_kubernetes_lease()) {
@@ -76,8 +86,10 @@ void ApplyDefaults(const std::string& directory, config::AgentConfig& values) {
           absl::Seconds(300));
 }
 
+}  // namespace
+
 void CheckAddress(std::string_view key, const std::string& address,
-                  Problems& problems) {
+                  std::vector<std::string>& problems) {
   const size_t colon = address.rfind(':');
   int port = 0;
   const bool good = colon != std::string::npos && colon > 0 &&
@@ -92,6 +104,8 @@ void CheckAddress(std::string_view key, const std::string& address,
                       : absl::StrCat(" is \"", address, "\", no address"),
       "; write host:port, for instance missioncontrol.example.com:8443"));
 }
+
+namespace {
 
 void CheckSchedule(const config::Schedule& schedule, Problems& problems) {
   const std::initializer_list<
@@ -180,6 +194,20 @@ absl::StatusOr<std::string> LoadLicenseKey(const config::AgentConfig& values,
   return key;
 }
 
+// Usage is the master's to record: a node's inventory of hosts would be lost.
+absl::StatusOr<config::Inventory> LoadInventoryFor(
+    const config::AgentConfig& values) {
+  absl::StatusOr<config::Inventory> inventory =
+      LoadInventory(values.inventory_file());
+  if (inventory.ok() && IsNode(values) && inventory->environments_size() > 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        values.inventory_file(),
+        " (inventory_file) has environments, which a node does not report; "
+        "move them to the master's inventory"));
+  }
+  return inventory;
+}
+
 absl::StatusOr<std::string> LoadRoots(const std::string& file) {
   if (file.empty()) return std::string();
   absl::StatusOr<std::string> pem = ReadFile(file);
@@ -224,10 +252,19 @@ std::vector<std::string> CheckConfiguration(
     const Configuration& configuration) {
   const config::AgentConfig& values = configuration.values;
   Problems problems;
-  CheckAddress("service.enrollment", values.service().enrollment(), problems);
-  CheckAddress("service.cluster", values.service().cluster(), problems);
+  if (IsNode(values)) {
+    CheckNode(values, problems);
+  } else {
+    CheckAddress("service.enrollment", values.service().enrollment(), problems);
+    CheckAddress("service.cluster", values.service().cluster(), problems);
+  }
+  if (values.host_root().front() != '/') {
+    problems.push_back(absl::StrCat("host_root is ", values.host_root(),
+                                    "; write an absolute path"));
+  }
   CheckSchedule(values.schedule(), problems);
   CheckWindow(values.update_window(), problems);
+  if (values.has_site()) CheckSite(values.site(), problems);
   if (values.mastership().has_kubernetes_lease()) {
     CheckLease(values.mastership().kubernetes_lease(), problems);
   }
@@ -245,7 +282,7 @@ std::vector<std::string> CheckConfiguration(
   if (!partitions.ok()) {
     problems.push_back(absl::StrCat("data_partitions: ", partitions.message()));
   }
-  const auto zone = ReadTimeZone(CollectOptions(), values.time_zone());
+  const auto zone = ReadTimeZone({values.host_root()}, values.time_zone());
   if (!zone.ok()) {
     problems.push_back(absl::StrCat("time_zone: ", zone.status().message()));
   }
@@ -259,15 +296,20 @@ absl::StatusOr<AgentFiles> LoadFiles(const Configuration& configuration,
                                      const char* environment_key) {
   const config::AgentConfig& values = configuration.values;
   AgentFiles files;
-  absl::StatusOr<std::string> key = LoadLicenseKey(values, environment_key);
-  if (!key.ok()) return key.status();
-  files.license_key = *std::move(key);
-  absl::StatusOr<std::string> roots = LoadRoots(values.service().ca_file());
-  if (!roots.ok()) return roots.status();
-  files.root_pem = *std::move(roots);
+  if (!IsNode(values)) {
+    absl::StatusOr<std::string> key = LoadLicenseKey(values, environment_key);
+    if (!key.ok()) return key.status();
+    files.license_key = *std::move(key);
+    absl::StatusOr<std::string> roots = LoadRoots(values.service().ca_file());
+    if (!roots.ok()) return roots.status();
+    files.root_pem = *std::move(roots);
+  }
+  if (values.has_site()) {
+    const absl::Status site = CheckSiteFiles(values.site());
+    if (!site.ok()) return site;
+  }
   if (!values.inventory_file().empty()) {
-    absl::StatusOr<config::Inventory> inventory =
-        LoadInventory(values.inventory_file());
+    absl::StatusOr<config::Inventory> inventory = LoadInventoryFor(values);
     if (!inventory.ok()) return inventory.status();
     files.inventory = *std::move(inventory);
   }
@@ -281,11 +323,16 @@ std::vector<std::string> FindProblems(const Configuration& configuration,
   const auto note = [&problems](const absl::Status& status) {
     if (!status.ok()) problems.emplace_back(status.message());
   };
-  note(LoadLicenseKey(values, environment_key).status());
-  note(LoadRoots(values.service().ca_file()).status());
-  if (!values.inventory_file().empty()) {
-    note(LoadInventory(values.inventory_file()).status());
+  if (!IsNode(values)) {
+    note(LoadLicenseKey(values, environment_key).status());
+    note(LoadRoots(values.service().ca_file()).status());
+  } else if (!values.node().machine_id_file().empty()) {
+    note(ReadMachineNodeId(values.node().machine_id_file()).status());
   }
+  if (!values.inventory_file().empty()) {
+    note(LoadInventoryFor(values).status());
+  }
+  if (values.has_site()) note(CheckSiteFiles(values.site()));
   if (FileExists(values.state_directory())) {
     note(CheckPrivateDirectory(values.state_directory()));
   }

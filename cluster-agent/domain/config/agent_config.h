@@ -38,7 +38,7 @@ std::vector<std::string> CheckConfiguration(const Configuration& configuration);
 
 // What the agent needs of the files that the configuration names.
 struct AgentFiles {
-  // A secret.
+  // A secret; empty for a node.
   std::string license_key;
   // Empty: the system's CAs.
   std::string root_pem;
@@ -62,6 +62,10 @@ struct CheckedConfiguration {
 };
 absl::StatusOr<CheckedConfiguration> LoadChecked(const std::string& file,
                                                  const char* environment_key);
+
+// Adds a problem unless it is host:port; `key` names it.
+void CheckAddress(std::string_view key, const std::string& address,
+                  std::vector<std::string>& problems);
 
 // Of a configuration without problems.
 std::vector<PartitionConfig> PartitionsOf(const config::AgentConfig& values);

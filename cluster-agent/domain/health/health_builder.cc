@@ -12,6 +12,7 @@
 #include "cluster-agent/collect/process.h"
 #include "cluster-agent/collect/time_zone.h"
 #include "cluster-agent/domain/config/agent_config.h"
+#include "cluster-agent/domain/site/site_view.h"
 #include "common/files/files.h"
 #include "common/time/proto_time.h"
 #include "common/wire/check.h"
@@ -37,8 +38,8 @@ absl::Status FillMachine(const HealthSources& sources, v1::NodeHealth& node) {
   return absl::OkStatus();
 }
 
-void FillPartitions(const HealthSources& sources, BuiltHealth& built,
-                    v1::NodeHealth& node) {
+void FillPartitions(const HealthSources& sources, BuiltNode& built) {
+  v1::NodeHealth& node = built.node;
   PartitionReport report =
       ReadPartitions(sources.collect, PartitionsOf(*sources.values));
   for (const Partition& partition : report.partitions) {
@@ -70,7 +71,8 @@ absl::StatusOr<ProcessFacts> ReadServer(const HealthSources& sources) {
 
 absl::Status FillServer(const HealthSources& sources,
                         const v1::DescribeNodeRequest& described,
-                        BuiltHealth& built, v1::NodeHealth& node) {
+                        BuiltNode& built) {
+  v1::NodeHealth& node = built.node;
   if (!sources.values->product().pid_file().empty()) {
     const absl::StatusOr<ProcessFacts> server = ReadServer(sources);
     if (!server.ok()) {
@@ -111,8 +113,8 @@ void FillServices(const HealthSources& sources,
   }
 }
 
-void FillLimits(const HealthSources& sources, BuiltHealth& built,
-                v1::NodeHealth& node) {
+void FillLimits(const HealthSources& sources, BuiltNode& built) {
+  v1::NodeHealth& node = built.node;
   const std::string& cgroup = sources.values->product().cgroup();
   if (cgroup.empty()) return;
   const absl::StatusOr<CgroupLimits> limits =
@@ -175,6 +177,27 @@ std::vector<v1::ActiveGateHealth> KnownActiveGates(
   return gates;
 }
 
+absl::StatusOr<BuiltNode> BuildNodeHealth(const HealthSources& sources) {
+  const v1::DescribeNodeRequest described = sources.description->node();
+  BuiltNode built;
+  v1::NodeHealth& node = built.node;
+  node.set_node_id(sources.node_id);
+  node.set_agent_version(sources.agent_version);
+  absl::Status status = FillMachine(sources, node);
+  if (status.ok()) status = FillServer(sources, described, built);
+  if (!status.ok()) return status;
+  FillPartitions(sources, built);
+  FillServices(sources, described, node);
+  FillLimits(sources, built);
+  const absl::StatusOr<std::string> version = ProductVersion(sources);
+  if (version.ok()) {
+    node.set_product_version(*version);
+  } else {
+    built.missing.push_back(version.status());
+  }
+  return built;
+}
+
 absl::StatusOr<BuiltHealth> BuildHealthCheck(const HealthSources& sources,
                                              absl::Time now) {
   BuiltHealth built;
@@ -190,24 +213,16 @@ absl::StatusOr<BuiltHealth> BuildHealthCheck(const HealthSources& sources,
   if (!zone.ok()) return zone.status();
   check.set_time_zone(*zone);
 
-  const v1::DescribeNodeRequest described = sources.description->node();
-  v1::NodeHealth& node = *check.add_nodes();
-  node.set_node_id(sources.node_id);
-  node.set_master(true);
-  node.set_agent_version(sources.agent_version);
-  absl::Status status = FillMachine(sources, node);
-  if (status.ok()) status = FillServer(sources, described, built, node);
-  if (!status.ok()) return status;
-  FillPartitions(sources, built, node);
-  FillServices(sources, described, node);
-  FillLimits(sources, built, node);
-  const absl::StatusOr<std::string> version = ProductVersion(sources);
-  if (version.ok()) {
-    node.set_product_version(*version);
-  } else {
-    built.missing.push_back(version.status());
-  }
-  for (v1::ActiveGateHealth& gate : KnownActiveGates(sources)) {
+  absl::StatusOr<BuiltNode> own = BuildNodeHealth(sources);
+  if (!own.ok()) return own.status();
+  own->node.set_master(true);
+  *check.add_nodes() = std::move(own->node);
+  built.missing = std::move(own->missing);
+  const std::vector<KnownNode> others =
+      sources.other_nodes ? sources.other_nodes() : std::vector<KnownNode>();
+  AddNodes(others, check);
+  for (v1::ActiveGateHealth& gate :
+       SiteActiveGates(KnownActiveGates(sources), others)) {
     *check.add_active_gates() = std::move(gate);
   }
   return built;

@@ -3,6 +3,7 @@
 #ifndef MC_CLUSTER_AGENT_DOMAIN_HEALTH_HEALTH_BUILDER_H_
 #define MC_CLUSTER_AGENT_DOMAIN_HEALTH_HEALTH_BUILDER_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "absl/time/time.h"
 #include "cluster-agent/collect/kernel_files.h"
 #include "cluster-agent/domain/description/description.h"
+#include "cluster-agent/domain/site/node_registry.h"
 #include "missioncontrol/config/v1/agent.pb.h"
 #include "missioncontrol/v1/health.pb.h"
 
@@ -23,9 +25,12 @@ struct HealthSources {
   const missioncontrol::config::v1::AgentConfig* values = nullptr;
   const missioncontrol::config::v1::Inventory* inventory = nullptr;
   const Description* description = nullptr;
+  // Of the check alone; empty for a node's part.
   std::string cluster_id;
   std::string node_id;
   std::string agent_version;
+  // The other nodes of the site, on its master; null: there are none.
+  std::function<std::vector<KnownNode>()> other_nodes = nullptr;
 };
 
 struct BuiltHealth {
@@ -35,7 +40,16 @@ struct BuiltHealth {
   std::vector<absl::Status> missing;
 };
 
-// Reads files; thread-safe. An error: the machine's own values cannot be read.
+struct BuiltNode {
+  // This node's part of the check; `master` is not set.
+  missioncontrol::v1::NodeHealth node;
+  // As in BuiltHealth.
+  std::vector<absl::Status> missing;
+};
+
+// Both read files; thread-safe. An error: the machine's own values cannot be
+// read.
+absl::StatusOr<BuiltNode> BuildNodeHealth(const HealthSources& sources);
 absl::StatusOr<BuiltHealth> BuildHealthCheck(const HealthSources& sources,
                                              absl::Time now);
 
@@ -43,7 +57,8 @@ absl::StatusOr<BuiltHealth> BuildHealthCheck(const HealthSources& sources,
 // configuration. An error: version_file cannot be read, or holds no version.
 absl::StatusOr<std::string> ProductVersion(const HealthSources& sources);
 
-// All ActiveGates that are known, those that the product described first.
+// All ActiveGates that this node knows, those that the product described
+// first.
 std::vector<missioncontrol::v1::ActiveGateHealth> KnownActiveGates(
     const HealthSources& sources);
 

@@ -70,6 +70,15 @@ TEST_F(HealthBuilder, HasTheMachinesValues) {
   EXPECT_EQ(node.agent_version(), "0.1.0");
 }
 
+TEST_F(HealthBuilder, ANodesPartIsTheSameButForTheMaster) {
+  const auto own = BuildNodeHealth(sources_);
+  ASSERT_TRUE(own.ok()) << own.status();
+  EXPECT_FALSE(own->node.master());
+  v1::NodeHealth expected = Build().nodes(0);
+  expected.clear_master();
+  EXPECT_EQ(own->node.SerializeAsString(), expected.SerializeAsString());
+}
+
 TEST_F(HealthBuilder, WithoutAProductTheMachineIsTheServer) {
   const v1::HealthCheck check = Build();
   EXPECT_EQ(check.nodes(0).server_state(), v1::RUN_STATE_RUNNING);

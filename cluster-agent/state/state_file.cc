@@ -1,0 +1,48 @@
+#include "cluster-agent/state/state_file.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/files/files.h"
+
+namespace mc::agent {
+
+absl::StatusOr<std::optional<std::string>> ReadOptional(
+    const std::string& path) {
+  absl::StatusOr<std::string> text = ReadPrivateFile(path);
+  if (absl::IsNotFound(text.status())) return std::nullopt;
+  if (!text.ok()) return text.status();
+  return *std::move(text);
+}
+
+absl::StatusOr<bool> ReadJsonFile(const std::string& path,
+                                  google::protobuf::Message* message) {
+  const absl::StatusOr<std::optional<std::string>> text = ReadOptional(path);
+  if (!text.ok()) return text.status();
+  if (!text->has_value()) return false;
+  // An older agent, started again after an upgrade, meets fields that it does
+  // not know.
+  google::protobuf::util::JsonParseOptions json;
+  json.ignore_unknown_fields = true;
+  if (!google::protobuf::util::JsonStringToMessage(**text, message, json)
+           .ok()) {
+    return absl::DataLossError(
+        absl::StrCat(path, " is not the JSON that the agent wrote"));
+  }
+  return true;
+}
+
+absl::StatusOr<std::string> JsonOf(const std::string& path,
+                                   const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions json;
+  json.add_whitespace = true;
+  std::string text;
+  if (!google::protobuf::util::MessageToJsonString(message, &text, json).ok()) {
+    return absl::InternalError(absl::StrCat("cannot write ", path, " as JSON"));
+  }
+  return text;
+}
+
+}  // namespace mc::agent
