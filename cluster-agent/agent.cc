@@ -1,10 +1,8 @@
 #include "cluster-agent/agent.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,13 +11,12 @@
 #include "cluster-agent/domain/inventory/inventory.h"
 #include "cluster-agent/domain/usage/time_frame.h"
 #include "cluster-agent/exchange/exchanges.h"
-#include "cluster-agent/local/local_server.h"
+#include "cluster-agent/local/local_sockets.h"
 #include "cluster-agent/outbox/outbox.h"
 #include "cluster-agent/state/state_directory.h"
 #include "common/crypto/certificate.h"
 #include "common/crypto/digest.h"
 #include "common/executor/executor.h"
-#include "common/files/files.h"
 #include "common/log/log.h"
 #include "common/time/proto_time.h"
 #include "common/time/timer_queue.h"
@@ -85,8 +82,7 @@ class RunningAgent : public Agent {
   TimerQueue timers_;
   absl::Mutex inventory_mutex_;
   MonitoredTime monitored_ ABSL_GUARDED_BY(inventory_mutex_);
-  std::unique_ptr<LocalServer> product_server_;
-  std::unique_ptr<LocalServer> admin_server_;
+  std::unique_ptr<LocalSockets> sockets_;
   bool stopped_ = false;
 };
 
@@ -159,18 +155,6 @@ absl::Status RunningAgent::Open() {
 }
 
 absl::Status RunningAgent::Listen() {
-  const config::AgentConfig& values = configuration().values;
-  if (!FileExists(values.socket_directory())) {
-    // Whoever may use a socket must be able to enter the directory; the
-    // sockets themselves say who may.
-    std::error_code error;
-    std::filesystem::create_directories(values.socket_directory(), error);
-    if (error) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          values.socket_directory(), " (socket_directory) cannot be made: ",
-          error.message(), "; make it, or name another one"));
-    }
-  }
   LocalDeps deps{.outbox = outbox_.get(),
                  .description = description_.get(),
                  .executor = &executor_,
@@ -178,24 +162,9 @@ absl::Status RunningAgent::Listen() {
                  .other_environments = EnvironmentIds(inventory()),
                  .status = [this] { return Status(); },
                  .on_described = [this] { exchanges_->CheckVersion(); }};
-  std::optional<gid_t> group;
-  if (!values.product_group().empty()) {
-    const absl::StatusOr<gid_t> id = GroupId(values.product_group());
-    if (!id.ok()) return id.status();
-    group = *id;
-  }
-  auto admin = LocalServer::Start({.socket = LocalSocket::kAdmin,
-                                   .path = configuration().AdminSocket(),
-                                   .group = {},
-                                   .deps = deps});
-  if (!admin.ok()) return admin.status();
-  admin_server_ = *std::move(admin);
-  auto product = LocalServer::Start({.socket = LocalSocket::kProduct,
-                                     .path = configuration().AgentSocket(),
-                                     .group = group,
-                                     .deps = deps});
-  if (!product.ok()) return product.status();
-  product_server_ = *std::move(product);
+  auto sockets = LocalSockets::Open(configuration(), deps);
+  if (!sockets.ok()) return sockets.status();
+  sockets_ = *std::move(sockets);
   return absl::OkStatus();
 }
 
@@ -281,8 +250,7 @@ void RunningAgent::RecordInventory() {
 
 void RunningAgent::Stop() {
   if (std::exchange(stopped_, true)) return;
-  if (product_server_ != nullptr) product_server_->Stop(kStopGrace);
-  if (admin_server_ != nullptr) admin_server_->Stop(kStopGrace);
+  if (sockets_ != nullptr) sockets_->Stop(kStopGrace);
   if (outbox_ != nullptr) RecordInventory();
   if (exchanges_ != nullptr) exchanges_->Stop(kStopGrace);
   timers_.Stop();

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "cluster-agent/agent.h"
 #include "cluster-agent/cli/agent_commands.h"
+#include "cluster-agent/cli/node_commands.h"
 #include "cluster-agent/cli/site_commands.h"
 #include "common/status/status.h"
 
@@ -16,6 +17,7 @@ namespace mc::agent {
 namespace {
 
 constexpr int kUsageError = 2;
+constexpr int kNodeRemoved = 9;
 constexpr char kConfigFile[] = "/etc/mission-control/cluster-agent.yaml";
 constexpr int kPageSize = 100;
 
@@ -41,8 +43,9 @@ class Program {
         "Exit codes: 0 success, 1 failure, 2 wrong usage, input or "
         "configuration, 3 not found,\n4 not allowed, 5 the other side cannot "
         "be reached, 6 the state does not allow it,\n7 a limit was reached, 8 "
-        "not built yet.");
+        "not built yet, 9 this node was removed from its site.");
     AddAgentCommands();
+    AddNodeCommands();
     AddUsageCommands();
     AddDescribeCommands();
     AddShowCommands();
@@ -60,6 +63,9 @@ class Program {
     const absl::Status status = run_();
     if (!status.ok() && !status.message().empty()) {
       std::cerr << "cluster-agent: " << status.message() << "\n";
+    }
+    if (ReasonOf(status) == missioncontrol::v1::ERROR_REASON_NODE_REMOVED) {
+      return kNodeRemoved;
     }
     return ExitCodeOf(status);
   }
@@ -91,6 +97,23 @@ class Program {
         "Register this cluster once; `run` does so by itself",
         "register --config FILE",
         [this] { return RegisterOnce(common_.config_file, common_.json); });
+  }
+
+  void AddNodeCommands() {
+    CLI::App* node = Add(&app_, "node", "The nodes of a site of several",
+                         "node join --token-file join.token");
+    Add(node, "run", "Run the agent of a node that is not the master",
+        "node run --config FILE",
+        [this] { return RunNode(common_.config_file); });
+    CLI::App* join =
+        Add(node, "join",
+            "Join the site of the master in node.join_address; again: with "
+            "fresh keys",
+            "node join --token-file join.token",
+            [this] { return JoinNode(common_, token_file_); });
+    join->add_option("--token-file", token_file_,
+                     "An owner-only file with the token (default: "
+                     "MC_JOIN_TOKEN, or node.join_token_file)");
   }
 
   void AddUsageCommands() {
@@ -190,6 +213,7 @@ class Program {
   NodeArguments node_;
   std::string gates_file_;
   bool check_ = false;
+  std::string token_file_;
   int page_size_ = kPageSize;
   std::string page_token_;
 };
