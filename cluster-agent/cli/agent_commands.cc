@@ -67,8 +67,7 @@ class EnrollmentCall {
          .cert_chain_pem = "",
          .key_pem = "",
          .backoff_initial = ToAbsl(values.schedule().backoff_initial()),
-         .backoff_max = pause},
-        clock_);
+         .backoff_max = pause});
     if (!channel.ok()) return channel.status();
     enrollment_ = std::make_unique<Enrollment>(
         Enrollment::Options{.channel = *channel,

@@ -26,12 +26,11 @@ int Milliseconds(absl::Duration duration) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
-    const ChannelOptions& options, const Clock& clock) {
+    const ChannelOptions& options) {
   absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> credentials =
       MakeChannelCredentials({.root_pem = options.root_pem,
                               .cert_chain_pem = options.cert_chain_pem,
-                              .key_pem = options.key_pem},
-                             clock);
+                              .key_pem = options.key_pem});
   if (!credentials.ok()) return credentials.status();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(kKeepaliveTime));

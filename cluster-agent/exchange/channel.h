@@ -9,7 +9,6 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/time/clock.h"
 
 namespace mc::agent {
 
@@ -33,7 +32,7 @@ struct ChannelOptions {
 // Connects when it is first used. The error is about the certificates, and
 // says which.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
-    const ChannelOptions& options, const Clock& clock);
+    const ChannelOptions& options);
 
 }  // namespace mc::agent
 

@@ -8,6 +8,7 @@
 #include "common/log/log.h"
 #include "common/status/status.h"
 #include "common/time/proto_time.h"
+#include "common/tls/credentials.h"
 
 namespace mc::agent {
 namespace {
@@ -70,8 +71,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Exchanges::ChannelTo(
                       ? ""
                       : options_.state->directory->tls_key().ToPem(),
        .backoff_initial = ToAbsl(schedule.backoff_initial()) * kChannelShare,
-       .backoff_max = ToAbsl(schedule.backoff_max()) * kChannelShare},
-      *options_.clock);
+       .backoff_max = ToAbsl(schedule.backoff_max()) * kChannelShare});
 }
 
 absl::Status Exchanges::Prepare() {
@@ -110,6 +110,12 @@ absl::Status Exchanges::BeginClusterExchanges() {
     document_keys_.assign((*registration)->document_keys().begin(),
                           (*registration)->document_keys().end());
     chain = **certificates;
+  }
+  // The service decides, by its own clock: usage is recorded in any case.
+  const absl::Status valid = CheckValidity(chain, options_.clock->Now());
+  if (!valid.ok()) {
+    LogWarning("the cluster's certificate is not valid by this clock",
+               {{"detail", std::string(valid.message())}});
   }
   absl::StatusOr<std::shared_ptr<grpc::Channel>> channel =
       ChannelTo(options_.values->service().cluster(), chain);

@@ -168,8 +168,7 @@ FakeService::FakeService(const std::string& cluster_id)
                            .cert_chain_pem = client.chain_pem,
                            .key_pem = client.key_pem,
                            .backoff_initial = absl::Milliseconds(100),
-                           .backoff_max = absl::Milliseconds(100)},
-                          clock);
+                           .backoff_max = absl::Milliseconds(100)});
 }
 
 FakeService::~FakeService() { server_->Shutdown(gpr_time_0(GPR_TIMESPAN)); }

@@ -27,29 +27,12 @@ absl::Status Named(std::string_view name, const absl::Status& status) {
 }
 
 absl::Status CheckPair(std::string_view name, const std::string& chain_pem,
-                       const std::string& key_pem, absl::Time now) {
+                       const std::string& key_pem) {
   absl::StatusOr<std::vector<std::string>> chain =
       CertificateChainPemToDer(chain_pem);
   if (!chain.ok()) return Named(name, chain.status());
   absl::Status matches = CheckKeyMatchesCertificate(chain_pem, key_pem);
-  if (!matches.ok()) return Named(name, matches);
-  absl::StatusOr<CertificateInfo> info = ParseCertificateDer(chain->front());
-  if (!info.ok()) return Named(name, info.status());
-  if (now < info->not_before) {
-    return Named(name,
-                 absl::FailedPreconditionError(absl::StrCat(
-                     "the certificate is not valid before ",
-                     absl::FormatTime(info->not_before, absl::UTCTimeZone()),
-                     "; check this machine's clock")));
-  }
-  if (now > info->not_after) {
-    return Named(name,
-                 absl::FailedPreconditionError(absl::StrCat(
-                     "the certificate expired at ",
-                     absl::FormatTime(info->not_after, absl::UTCTimeZone()),
-                     "; put a new one in its place")));
-  }
-  return absl::OkStatus();
+  return matches.ok() ? matches : Named(name, matches);
 }
 
 absl::Status CheckRoots(std::string_view name, const std::string& pem) {
@@ -60,11 +43,31 @@ absl::Status CheckRoots(std::string_view name, const std::string& pem) {
 
 }  // namespace
 
+absl::Status CheckValidity(const std::string& chain_pem, absl::Time now) {
+  absl::StatusOr<CertificateInfo> info = ParseCertificatePem(chain_pem);
+  if (!info.ok()) return info.status();
+  if (now < info->not_before) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the certificate is not valid before ",
+                     absl::FormatTime(info->not_before, absl::UTCTimeZone()),
+                     "; check this machine's clock"));
+  }
+  if (now > info->not_after) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the certificate expired at ",
+                     absl::FormatTime(info->not_after, absl::UTCTimeZone()),
+                     "; put a new one in its place"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
     const ServerTls& tls, const Clock& clock) {
-  absl::Status checked = CheckPair("server certificate", tls.cert_chain_pem,
-                                   tls.key_pem, clock.Now());
+  absl::Status checked =
+      CheckPair("server certificate", tls.cert_chain_pem, tls.key_pem);
   if (!checked.ok()) return checked;
+  checked = CheckValidity(tls.cert_chain_pem, clock.Now());
+  if (!checked.ok()) return Named("server certificate", checked);
   if (!tls.client_ca_pem.empty()) {
     checked = CheckRoots("authority of client certificates", tls.client_ca_pem);
     if (!checked.ok()) return checked;
@@ -79,7 +82,7 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>>
-MakeChannelCredentials(const ClientTls& tls, const Clock& clock) {
+MakeChannelCredentials(const ClientTls& tls) {
   grpc::SslCredentialsOptions options;
   if (tls.root_pem.empty()) {
     absl::StatusOr<std::string> roots = SystemRoots();
@@ -92,8 +95,8 @@ MakeChannelCredentials(const ClientTls& tls, const Clock& clock) {
     options.pem_root_certs = tls.root_pem;
   }
   if (!tls.cert_chain_pem.empty() || !tls.key_pem.empty()) {
-    absl::Status checked = CheckPair("client certificate", tls.cert_chain_pem,
-                                     tls.key_pem, clock.Now());
+    absl::Status checked =
+        CheckPair("client certificate", tls.cert_chain_pem, tls.key_pem);
     if (!checked.ok()) return checked;
     options.pem_cert_chain = tls.cert_chain_pem;
     options.pem_private_key = tls.key_pem;

@@ -11,7 +11,9 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/time/clock.h"
 
 namespace mc {
@@ -38,9 +40,15 @@ struct ClientTls {
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
     const ServerTls& tls, const Clock& clock = RealClock());
 
-// As above, and NOT_FOUND where the system's CAs are asked for and not there.
+// INVALID_ARGUMENT and FAILED_PRECONDITION as above, but for the dates: whether
+// a client's certificate is valid is the server's to judge, by its own clock.
+// NOT_FOUND where the system's CAs are asked for and not there.
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>>
-MakeChannelCredentials(const ClientTls& tls, const Clock& clock = RealClock());
+MakeChannelCredentials(const ClientTls& tls);
+
+// Whether the first certificate of `chain_pem` is valid at `now`; else
+// FAILED_PRECONDITION, which says since or until when.
+absl::Status CheckValidity(const std::string& chain_pem, absl::Time now);
 
 // The system's CA bundle in PEM, from the places where distributions keep it.
 absl::StatusOr<std::string> SystemRoots();

@@ -218,7 +218,7 @@ TEST(Credentials, BadMaterialIsNamedBeforeItIsUsed) {
             absl::StatusCode::kFailedPrecondition);
 }
 
-TEST(Credentials, DatesAreChecked) {
+TEST(Credentials, AServersDatesAreChecked) {
   const Pair good = ServerPair(Authority());
   SimulatedClock clock(kNow);
   EXPECT_TRUE(MakeServerCredentials({good.cert, good.key, ""}, clock).ok());

@@ -57,6 +57,11 @@ absl::StatusOr<FleetStub*> Client::Fleet() {
         read(config.key_file(), true, tls.key_pem)}) {
     if (!done.ok()) return done;
   }
+  if (!tls.cert_chain_pem.empty()) {
+    const absl::Status valid =
+        CheckValidity(tls.cert_chain_pem, RealClock().Now());
+    if (!valid.ok()) return valid;
+  }
   const auto credentials = MakeChannelCredentials(tls);
   if (!credentials.ok()) return credentials.status();
   address_ = config.operator_address();

@@ -89,8 +89,9 @@ class ExamplesTest(unittest.TestCase):
             text = (EXAMPLES / name).read_text()
             for key in sorted(keys(message.DESCRIPTOR)):
                 with self.subTest(file=name, key=key):
-                    self.assertRegex(text, re.compile(
-                        rf"^ *(# )?(- )?{key}:", re.M))
+                    self.assertTrue(
+                        re.search(rf"^ *(# *)?(- )?{key}:", text, re.M),
+                        f"{name} does not show {key}")
 
 
 if __name__ == "__main__":

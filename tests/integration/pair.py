@@ -285,7 +285,8 @@ class Agent:
             grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)))
 
     def cluster_id(self):
-        return (self.dir / "state" / "cluster-id").read_text().strip()
+        state = pathlib.Path(self.settings["state_directory"])
+        return (state / "cluster-id").read_text().strip()
 
 
 class PairTest(unittest.TestCase):

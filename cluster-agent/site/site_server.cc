@@ -1,0 +1,162 @@
+#include "cluster-agent/site/site_server.h"
+
+#include <algorithm>
+#include <climits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "cluster-agent/site/master_certificate.h"
+#include "common/status/status.h"
+#include "common/tls/renewing_credentials.h"
+
+namespace mc::agent {
+namespace {
+
+// What the ports differ in.
+struct Limits {
+  int max_message_bytes;
+  int max_concurrent_streams;
+  absl::Duration max_age;
+  absl::Duration max_age_grace;
+  absl::Duration max_idle;
+};
+
+// Whoever comes to the join port is unknown: a call or two, then good-bye. A
+// node's connection ends now and then, so that its certificate is looked at.
+constexpr Limits kJoinLimits = {32 << 10, 4, absl::Minutes(1),
+                                absl::Seconds(20), absl::Seconds(20)};
+constexpr Limits kNodeLimits = {128 << 10, 8, absl::Hours(12),
+                                absl::Seconds(30), absl::InfiniteDuration()};
+
+constexpr int kMaxMetadataBytes = 8 << 10;
+constexpr absl::Duration kHandshakeTimeout = absl::Seconds(10);
+constexpr absl::Duration kKeepaliveTime = absl::Seconds(40);
+constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(20);
+// Nodes ping every 40 s; what comes more often is not welcome.
+constexpr absl::Duration kMinClientPingInterval = absl::Seconds(20);
+
+int Milliseconds(absl::Duration duration) {
+  return static_cast<int>(
+      std::min<int64_t>(absl::ToInt64Milliseconds(duration), INT_MAX));
+}
+
+void SetArguments(const Limits& limits, grpc::ServerBuilder& builder) {
+  const std::pair<const char*, int> arguments[] = {
+      {GRPC_ARG_MAX_CONCURRENT_STREAMS, limits.max_concurrent_streams},
+      {GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes},
+      {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(kHandshakeTimeout)},
+      {GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(kKeepaliveTime)},
+      {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(kKeepaliveTimeout)},
+      {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
+      {GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0},
+      {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+       Milliseconds(kMinClientPingInterval)},
+      {GRPC_ARG_HTTP2_MAX_PING_STRIKES, 2},
+      {GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(limits.max_age)},
+      {GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
+       Milliseconds(limits.max_age_grace)},
+      {GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(limits.max_idle)},
+      {GRPC_ARG_HTTP2_BDP_PROBE, 0},
+      {GRPC_ARG_ENABLE_CHANNELZ, 0},
+      {GRPC_ARG_ALLOW_REUSEPORT, 0},
+  };
+  for (const auto& [name, value] : arguments) {
+    builder.AddChannelArgument(name, value);
+  }
+  // A compressed message is expanded before its size is measured.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.SetMaxReceiveMessageSize(limits.max_message_bytes);
+}
+
+std::shared_ptr<grpc::ServerCredentials> Credentials(const SiteDeps& deps,
+                                                     bool client_certificates) {
+  const auto certificate =
+      std::make_shared<MasterCertificate>(deps.authority, deps.clock);
+  return RenewingServerCredentials(
+      client_certificates, [certificate] { return certificate->Next(); });
+}
+
+absl::StatusOr<std::unique_ptr<grpc::Server>> ListenOn(
+    const std::string& key, const std::string& address, const Limits& limits,
+    const std::shared_ptr<grpc::ServerCredentials>& credentials,
+    grpc::Service* service, int* port) {
+  grpc::ServerBuilder builder;
+  SetArguments(limits, builder);
+  builder.AddListeningPort(address, credentials, port);
+  builder.RegisterService(service);
+  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr || *port == 0) {
+    return absl::UnavailableError(absl::StrCat(
+        "cannot listen on ", address,
+        " for the site: another program has that port, or the address is not "
+        "one of this machine; set ",
+        key));
+  }
+  return server;
+}
+
+void Shutdown(std::unique_ptr<grpc::Server>& server, absl::Duration grace) {
+  if (server == nullptr) return;
+  server->Shutdown(
+      gpr_time_from_millis(absl::ToInt64Milliseconds(grace), GPR_TIMESPAN));
+  server->Wait();
+  server = nullptr;
+}
+
+}  // namespace
+
+SiteServer::SiteServer(Options options)
+    : options_(std::move(options)),
+      attempts_(options_.deps.clock),
+      join_service_(&options_.deps, SitePort::kJoin),
+      node_service_(&options_.deps, SitePort::kNodes) {
+  options_.deps.streams = &streams_;
+  options_.deps.attempts = &attempts_;
+  options_.deps.started = options_.deps.clock->SinceBoot();
+  options_.deps.node_address = [this] {
+    return options_.told_address.empty() ? absl::StrCat(":", nodes_port_)
+                                         : options_.told_address;
+  };
+}
+
+absl::StatusOr<std::unique_ptr<SiteServer>> SiteServer::Start(Options options) {
+  std::unique_ptr<SiteServer> server(new SiteServer(std::move(options)));
+  const absl::Status status = server->Listen();
+  if (!status.ok()) return status;
+  return server;
+}
+
+absl::Status SiteServer::Listen() {
+  // First: what the join port answers names it.
+  node_credentials_ = Credentials(options_.deps, true);
+  auto nodes =
+      ListenOn("site.listen.nodes", options_.nodes_address, kNodeLimits,
+               node_credentials_, &node_service_, &nodes_port_);
+  if (!nodes.ok()) return nodes.status();
+  node_server_ = *std::move(nodes);
+  join_credentials_ = Credentials(options_.deps, false);
+  auto join = ListenOn("site.listen.join", options_.join_address, kJoinLimits,
+                       join_credentials_, &join_service_, &join_port_);
+  if (!join.ok()) return join.status();
+  join_server_ = *std::move(join);
+  return absl::OkStatus();
+}
+
+SiteServer::~SiteServer() { Stop(absl::ZeroDuration()); }
+
+void SiteServer::OnRemoved(const std::string& node_id) {
+  streams_.EndStreamOf(
+      node_id, Error(absl::StatusCode::kPermissionDenied,
+                     missioncontrol::v1::ERROR_REASON_NODE_REMOVED,
+                     "this node was removed from the site; let it join again "
+                     "with a token"));
+}
+
+void SiteServer::Stop(absl::Duration grace) {
+  streams_.Drain();
+  Shutdown(join_server_, grace);
+  Shutdown(node_server_, grace);
+}
+
+}  // namespace mc::agent
