@@ -59,8 +59,7 @@ absl::StatusOr<v1::JoinResponse> CallJoin(const JoinOptions& options,
                                           const v1::JoinRequest& request) {
   const absl::StatusOr<std::string> ca_pem = CertificateDerToPem(site_ca_der);
   if (!ca_pem.ok()) return ca_pem.status();
-  const auto channel =
-      SiteChannel(options.address, *ca_pem, "", "", *options.clock);
+  const auto channel = SiteChannel(options.address, *ca_pem, "", "");
   if (!channel.ok()) return channel.status();
   const auto stub = v1::SiteService::NewStub(*channel);
   grpc::ClientContext context;
@@ -99,8 +98,7 @@ absl::StatusOr<NodeState> OpenNodeState(
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> SiteChannel(
     const std::string& address, const std::string& site_ca_pem,
-    const std::string& certificate_pem, const std::string& key_pem,
-    const Clock& clock) {
+    const std::string& certificate_pem, const std::string& key_pem) {
   return MakeChannel({.address = address,
                       .root_pem = site_ca_pem,
                       .cert_chain_pem = certificate_pem,
@@ -108,8 +106,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> SiteChannel(
                       .backoff_initial = kReconnect,
                       .backoff_max = kReconnect,
                       .server_name = kMasterName,
-                      .direct = true},
-                     clock);
+                      .direct = true});
 }
 
 std::string NodeAddress(const std::string& told, const std::string& joined_at) {

@@ -43,8 +43,7 @@ absl::Status JoinSite(const JoinOptions& options);
 // join port.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> SiteChannel(
     const std::string& address, const std::string& site_ca_pem,
-    const std::string& certificate_pem, const std::string& key_pem,
-    const Clock& clock);
+    const std::string& certificate_pem, const std::string& key_pem);
 
 // Where nodes report: what the master told, at the host where they joined
 // when it told no host.

@@ -209,9 +209,8 @@ void Membership::Join(const absl::Status& why) {
 
 void Membership::Connect(const AgentNode& node, Pair pair) {
   const NodeKeyPair& keys = pair == Pair::kNext ? node.next() : node.current();
-  auto channel =
-      SiteChannel(MasterAddress(node), node.site_ca_pem(),
-                  keys.certificate_pem(), keys.key_pem(), *options_.clock);
+  auto channel = SiteChannel(MasterAddress(node), node.site_ca_pem(),
+                             keys.certificate_pem(), keys.key_pem());
   v1::NodeHello hello;
   hello.set_agent_instance_id(options_.agent_instance_id);
   hello.set_agent_version(options_.agent_version);
