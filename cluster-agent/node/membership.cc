@@ -29,8 +29,8 @@ constexpr double kRenewFrom = 0.5;
 constexpr double kRenewSpread = 0.1;
 constexpr absl::Duration kClockTolerance = absl::Seconds(10);
 constexpr char kJoinAgain[] =
-    "stop this agent, make a token on the master with cluster-agent node token "
-    "create, and join with cluster-agent node join --token-file FILE";
+    "make a token on the master with cluster-agent node token create, and join "
+    "with cluster-agent node join --token-file FILE";
 
 absl::Duration LongestPause(const config::Schedule& schedule) {
   return std::min(ToAbsl(schedule.backoff_max()), kLongestPause);
@@ -193,7 +193,6 @@ void Membership::Join(const absl::Status& why) {
     refused_.clear();
     refusal_ = absl::OkStatus();
     waiting_key_.clear();
-    backoff_.Reset();
     LogInfo("joined the site", {{"cluster_id", node.cluster_id()},
                                 {"node_id", node.node_id()},
                                 {"master", MasterAddress(node)}});
@@ -339,7 +338,7 @@ absl::Duration Membership::AfterEnd(const absl::Status& status) {
   if (RefusesCertificate(status)) {
     refused_.insert(pair_);
     refusal_ = status;
-    return absl::ZeroDuration();
+    return backoff_.Next();
   }
   if (IsRefusal(status) && ReasonOf(status) != v1::ERROR_REASON_NOT_MASTER) {
     // SUPERSEDED among them: who is replaced does not fight.

@@ -149,12 +149,14 @@ class Vendor(pair.Service):
                  "--server-name", VENDOR, "--trust-domain", "test.example")
         self.ports = {"enrollment": 8442, "cluster": 8443, "operator": 8444,
                       "metrics": 9464}
+        addresses = dict.fromkeys(self.ports, VENDOR)
+        addresses["metrics"] = "127.0.0.1"
         self.config = self.dir / "mc-service.yaml"
         self.config.write_text(yaml_lite.dump({
             "trust_domain": "test.example",
             "listeners": {
-                name: {"address": f"{'127.0.0.1' if name == 'metrics' else VENDOR}:{port}"}
-                for name, port in self.ports.items()},
+                name: {"address": f"{address}:{self.ports[name]}"}
+                for name, address in addresses.items()},
             "write_behind_interval": "1s"}))
         self.mcctl_config = self.dir / "mcctl.yaml"
         lines = [line for line in self.mcctl_config.read_text().splitlines()
@@ -228,6 +230,11 @@ class SiteAgent:
         file.touch(mode=0o600)
         file.write_text(token + "\n")
         return self.cli("node", "join", "--token-file", file, check=check)
+
+    def ended(self):
+        """Its exit code, when it has ended by itself."""
+        self.process.process.wait(pair.PATIENCE_S)
+        return self.process.stop()
 
     def logged(self, message):
         return self.process.output().count(f'"message":"{message}')
@@ -310,11 +317,11 @@ class SiteTest(pair.PairTest):
     def become(self, node_id, state):
         """Waits until master and vendor say so; nobody may be dropped."""
         began = time.monotonic()
-        pair.eventually(lambda: self.states()[node_id] == state,
+        pair.eventually(lambda: self.states().get(node_id) == state,
                         f"{node_id} is {state}")
         took = time.monotonic() - began
         running = "SILENT" if state == "SILENT" else "RUNNING"
-        pair.eventually(lambda: self.health()[node_id] == running,
+        pair.eventually(lambda: self.health().get(node_id) == running,
                         f"the vendor sees {node_id} {running}")
         self.assertEqual(len(self.states()), 3)
         return took
@@ -338,7 +345,7 @@ class SiteTest(pair.PairTest):
         self.start_master()
         node, other = self.node(1), self.node(2)
         node.start()
-        self.assertEqual(node.process.process.wait(pair.PATIENCE_S), 6)
+        self.assertEqual(node.ended(), 6)
         self.assertIn("node join", node.process.output())
 
         good = self.token()
@@ -363,7 +370,6 @@ class SiteTest(pair.PairTest):
             lambda: other.join(short, check=False).returncode == 4,
             "the token expires")
 
-        # Its key stays; the certificate of before is good no more.
         node.start()
         pair.eventually(node.connected, "the node is connected")
         done = node.cli("describe", "environments", "plant", check=False)
@@ -460,7 +466,7 @@ class SiteTest(pair.PairTest):
 
         with self.subTest("a node is removed"):
             self.master.cli("node", "remove", ids[second])
-            self.assertEqual(second.process.process.wait(pair.PATIENCE_S), 9)
+            self.assertEqual(second.ended(), 9)
             self.assertNotIn(ids[second], self.states())
             pair.eventually(lambda: ids[second] not in self.health(),
                             "it is in no health check")
