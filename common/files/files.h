@@ -29,7 +29,8 @@ absl::Status AtomicWrite(const std::string& path, std::string_view data,
 absl::StatusOr<std::string> ReadFile(const std::string& path,
                                      size_t max_bytes = kMaxFileBytes);
 
-// As ReadFile, for a file that only its owner may read or write:
+// As ReadFile, for a file that only its owner may read or write, or that root
+// lets nobody else read but a group of this process (as secrets are mounted):
 // FAILED_PRECONDITION where others can, or where it is owned by another user.
 absl::StatusOr<std::string> ReadPrivateFile(const std::string& path,
                                             size_t max_bytes = kMaxFileBytes);

@@ -1,8 +1,11 @@
 #include "common/files/files.h"
 
 #include <gmock/gmock.h>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -92,6 +95,38 @@ TEST(Files, WhatOthersCanReadIsRefusedWithTheFix) {
               HasSubstr("chmod 600 " + path));
   EXPECT_THAT(std::string(CheckPrivateFile(path).message()),
               HasSubstr("chmod 600 " + path));
+}
+
+// Whether a process of another user, in `group`, is given the file.
+bool OthersMayUse(const std::string& path, gid_t group) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool changed =
+        setgroups(1, &group) == 0 && setegid(65532) == 0 && seteuid(65532) == 0;
+    _exit(changed && ReadPrivateFile(path).ok() ? 0 : 1);
+  }
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+TEST(Files, ASecretThatRootMountedForAGroupIsPrivate) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give files to others";
+  constexpr gid_t kMounted = 65533;
+  TempDir dir;
+  ASSERT_EQ(chmod(dir.path().c_str(), 0755), 0);
+  const std::string path = dir.File("license.key");
+  ASSERT_TRUE(AtomicWrite(path, "secret", 0440).ok());
+  ASSERT_EQ(chown(path.c_str(), 0, kMounted), 0);
+  EXPECT_TRUE(OthersMayUse(path, kMounted));
+  EXPECT_FALSE(OthersMayUse(path, kMounted + 1));
+  for (const mode_t mode : {0444, 0460, 0640 | 0004}) {
+    ASSERT_EQ(chmod(path.c_str(), mode), 0);
+    EXPECT_FALSE(OthersMayUse(path, kMounted)) << mode;
+  }
+  ASSERT_EQ(chmod(path.c_str(), 0440), 0);
+  ASSERT_EQ(chown(path.c_str(), 65534, kMounted), 0);
+  EXPECT_FALSE(OthersMayUse(path, kMounted));
 }
 
 TEST(Files, PrivateDirectoryIsMadeOrChecked) {

@@ -145,7 +145,9 @@ absl::Status Database::Configure(const Options& options) {
       handle_, static_cast<int>(options.busy_timeout / absl::Milliseconds(1)));
   // What a file says in its own schema may not call functions with effects.
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
-  absl::Status configured = Exec("PRAGMA foreign_keys = ON;");
+  // No temporary files: the root may be read-only.
+  absl::Status configured =
+      Exec("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;");
   // Reading the schema shows whether the file is a database at all.
   if (configured.ok()) {
     configured = Exec("SELECT count(*) FROM sqlite_schema;");

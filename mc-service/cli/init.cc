@@ -219,6 +219,9 @@ absl::Status Init(const InitOptions& options) {
   const StateLayout state(directory.has_filename()
                               ? directory.string()
                               : directory.parent_path().string());
+  if (options.if_missing && FileExists(state.ConfigFile())) {
+    return absl::OkStatus();
+  }
   absl::Status status = CheckTrustDomain(options.trust_domain);
   status.Update(CheckFree(state));
   if (!status.ok()) return status;

@@ -17,6 +17,8 @@ struct InitOptions {
   // in the server's certificate.
   std::vector<std::string> server_names;
   std::string trust_domain = "missioncontrol.local";
+  // A service that is there already is success, and left as it is.
+  bool if_missing = false;
   // Writes port 0 for every listener, on 127.0.0.1.
   bool free_ports = false;
   const Clock* clock = nullptr;
@@ -26,8 +28,8 @@ struct InitOptions {
 std::vector<std::string> DefaultServerNames();
 
 // Makes the directory with everything in it, or nothing: it appears complete,
-// by a rename. FAILED_PRECONDITION when it is initialized already, or holds
-// anything else; INVALID_ARGUMENT for a wrong trust domain or server name.
+// by a rename. FAILED_PRECONDITION when it is initialized already (unless
+// `if_missing`), or holds anything else; INVALID_ARGUMENT for a wrong trust domain or server name.
 absl::Status Init(const InitOptions& options);
 
 // What init says when it is done: what was made, what to do next.

@@ -49,6 +49,19 @@ TEST_F(InitTest, WhatItMakesHasNoProblems) {
             "No problems.\n");
 }
 
+TEST_F(InitTest, IfMissingLeavesWhatIsThere) {
+  InitOptions options = Options();
+  options.if_missing = true;
+  ASSERT_TRUE(Init(options).ok());
+  const StateLayout state(options.directory);
+  const auto key = ReadFile(state.ServerCertificate().key);
+  ASSERT_TRUE(key.ok());
+  EXPECT_TRUE(Init(options).ok());
+  EXPECT_EQ(*ReadFile(state.ServerCertificate().key), *key);
+  options.if_missing = false;
+  EXPECT_EQ(Init(options).code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(InitTest, CertificatesNameTheServerAndTheOperator) {
   ASSERT_TRUE(Init(Options()).ok());
   const StateLayout state(Options().directory);

@@ -88,6 +88,9 @@ CLI::App* AddInit(CLI::App& app, Arguments& arguments) {
   init->add_option("--trust-domain", options.trust_domain,
                    "The authority in all identities")
       ->capture_default_str();
+  init->add_flag("--if-missing", options.if_missing,
+                 "Succeed, and change nothing, where the service is there "
+                 "already: for containers, before each start");
   init->add_flag("--free-ports", options.free_ports,
                  "Let every listener take a free port on 127.0.0.1; ports.json "
                  "in the directory says which, while the service runs");

@@ -9,8 +9,9 @@ import unittest
 import uuid
 
 import grpc
-from missioncontrol.v1 import agent_pb2, fleet_clusters_pb2
+from missioncontrol.v1 import agent_pb2
 
+import load
 import pair
 
 
@@ -54,14 +55,9 @@ class DiskFullTests(pair.PairTest):
         self.disk = SmallDisk(24)
         self.addCleanup(self.disk.close)
 
-    def sessions(self, service, agent):
-        """What is billed, and nothing of the report is missing."""
-        reports = service.fleet().ListConsumption(
-            fleet_clusters_pb2.ListConsumptionRequest(
-                cluster_id=agent.cluster_id(), page_size=1000),
-            timeout=pair.PATIENCE_S).reports
-        return sum(environment.rum_sessions for report in reports
-                   for environment in report.consumption.environments)
+    @staticmethod
+    def sessions(service, agent):
+        return load.billed_sessions(service.fleet(), agent.cluster_id())
 
     def record_until_refused(self, product):
         """Fills the disk under a recording product; what was acknowledged."""

@@ -5,8 +5,9 @@ import sys
 import unittest
 import uuid
 
-from missioncontrol.v1 import agent_pb2, fleet_clusters_pb2
+from missioncontrol.v1 import agent_pb2
 
+import load
 import pair
 
 LIBRARY = next(iter(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), None)
@@ -26,13 +27,9 @@ class WrongClockTests(pair.PairTest):
             [pair.BIN / "cluster-agent", "run", "--config", agent.config],
             agent.folder / "cluster-agent.log", env=shifted(offset))
 
-    def billed(self, service, agent):
-        reports = service.fleet().ListConsumption(
-            fleet_clusters_pb2.ListConsumptionRequest(
-                cluster_id=agent.cluster_id(), page_size=1000),
-            timeout=pair.PATIENCE_S).reports
-        return sum(e.rum_sessions for r in reports
-                   for e in r.consumption.environments)
+    @staticmethod
+    def billed(service, agent):
+        return load.billed_sessions(service.fleet(), agent.cluster_id())
 
     def record(self, agent, sessions):
         agent.product().RecordUsage(agent_pb2.RecordUsageRequest(records=[
