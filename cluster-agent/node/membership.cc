@@ -41,6 +41,10 @@ absl::Time NotAfter(const NodeKeyPair& pair) {
   return info.ok() ? info->not_after : absl::InfinitePast();
 }
 
+bool IsUsable(const NodeKeyPair& pair, absl::Time now) {
+  return !pair.certificate_pem().empty() && now <= NotAfter(pair);
+}
+
 void Count(v1::ExchangeStatus& status, const absl::Status& result,
            absl::Time now) {
   *status.mutable_last_attempt_at() = mc::ToProto(now);
@@ -139,12 +143,10 @@ absl::StatusOr<Membership::Pair> Membership::Choose(
     return absl::FailedPreconditionError("this node has not joined a site yet");
   }
   const absl::Time now = options_.clock->Now();
-  const auto usable = [&](Pair pair, const NodeKeyPair& keys) {
-    return !refused_.contains(pair) && !keys.certificate_pem().empty() &&
-           now <= NotAfter(keys);
-  };
-  const bool current = usable(Pair::kCurrent, node.current());
-  const bool next = usable(Pair::kNext, node.next());
+  const bool current =
+      !refused_.contains(Pair::kCurrent) && IsUsable(node.current(), now);
+  const bool next =
+      !refused_.contains(Pair::kNext) && IsUsable(node.next(), now);
   if (next && (prefer_next_ || !current)) return Pair::kNext;
   if (current) return Pair::kCurrent;
   if (!refusal_.ok()) return refusal_;
