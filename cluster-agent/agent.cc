@@ -14,7 +14,7 @@
 #include "cluster-agent/domain/site/site_view.h"
 #include "cluster-agent/domain/usage/time_frame.h"
 #include "cluster-agent/exchange/exchanges.h"
-#include "cluster-agent/local/local_server.h"
+#include "cluster-agent/local/local_sockets.h"
 #include "cluster-agent/outbox/outbox.h"
 #include "cluster-agent/site/site.h"
 #include "cluster-agent/state/state_directory.h"
@@ -101,8 +101,7 @@ class RunningAgent : public Agent {
   std::unique_ptr<Site> site_;
   absl::Mutex inventory_mutex_;
   MonitoredTime monitored_ ABSL_GUARDED_BY(inventory_mutex_);
-  std::unique_ptr<LocalServer> product_server_;
-  std::unique_ptr<LocalServer> admin_server_;
+  std::unique_ptr<LocalSockets> sockets_;
   bool stopped_ = false;
 };
 
@@ -209,9 +208,6 @@ absl::Status RunningAgent::Open() {
 }
 
 absl::Status RunningAgent::Listen() {
-  const config::AgentConfig& values = configuration().values;
-  const absl::Status made = EnsureSocketDirectory(values.socket_directory());
-  if (!made.ok()) return made;
   LocalDeps deps{.outbox = outbox_.get(),
                  .description = description_.get(),
                  .executor = &executor_,
@@ -221,24 +217,9 @@ absl::Status RunningAgent::Listen() {
                  .on_described = [this] { exchanges_->CheckVersion(); },
                  .nodes = site_ == nullptr ? nullptr : site_->registry(),
                  .own_node = [this] { return OwnNode(); }};
-  std::optional<gid_t> group;
-  if (!values.product_group().empty()) {
-    const absl::StatusOr<gid_t> id = GroupId(values.product_group());
-    if (!id.ok()) return id.status();
-    group = *id;
-  }
-  auto admin = LocalServer::Start({.socket = LocalSocket::kAdmin,
-                                   .path = configuration().AdminSocket(),
-                                   .group = {},
-                                   .deps = deps});
-  if (!admin.ok()) return admin.status();
-  admin_server_ = *std::move(admin);
-  auto product = LocalServer::Start({.socket = LocalSocket::kProduct,
-                                     .path = configuration().AgentSocket(),
-                                     .group = group,
-                                     .deps = deps});
-  if (!product.ok()) return product.status();
-  product_server_ = *std::move(product);
+  auto sockets = LocalSockets::Open(configuration(), deps);
+  if (!sockets.ok()) return sockets.status();
+  sockets_ = *std::move(sockets);
   return absl::OkStatus();
 }
 
@@ -345,8 +326,7 @@ void RunningAgent::RecordInventory() {
 
 void RunningAgent::Stop() {
   if (std::exchange(stopped_, true)) return;
-  if (product_server_ != nullptr) product_server_->Stop(kStopGrace);
-  if (admin_server_ != nullptr) admin_server_->Stop(kStopGrace);
+  if (sockets_ != nullptr) sockets_->Stop(kStopGrace);
   if (site_ != nullptr) site_->Stop(kStopGrace);
   if (outbox_ != nullptr) RecordInventory();
   if (exchanges_ != nullptr) exchanges_->Stop(kStopGrace);

@@ -13,8 +13,10 @@
 #include "absl/synchronization/notification.h"
 #include "cluster-agent/agent.h"
 #include "cluster-agent/cli/json.h"
+#include "cluster-agent/cli/process_log.h"
 #include "cluster-agent/cli/run_with_lease.h"
 #include "cluster-agent/domain/config/agent_config.h"
+#include "cluster-agent/domain/config/node_config.h"
 #include "cluster-agent/domain/description/description.h"
 #include "cluster-agent/domain/health/health_builder.h"
 #include "cluster-agent/exchange/channel.h"
@@ -33,36 +35,18 @@ namespace {
 
 namespace v1 = missioncontrol::v1;
 
-LogOptions LogOptionsOf(const config::Log& log) {
-  LogOptions options;
-  options.json = log.format() != config::LOG_FORMAT_TEXT;
-  switch (log.level()) {
-    case config::LOG_LEVEL_DEBUG:
-      options.level = LogLevel::kDebug;
-      break;
-    case config::LOG_LEVEL_WARNING:
-      options.level = LogLevel::kWarning;
-      break;
-    case config::LOG_LEVEL_ERROR:
-      options.level = LogLevel::kError;
-      break;
-    default:
-      options.level = LogLevel::kInfo;
-  }
-  return options;
-}
-
-// gRPC says the same at every attempt to connect; what the agent waits for is
-// said once by ourselves.
-void LogGrpc(gpr_log_func_args* line) {
-  if (line->severity < GPR_LOG_SEVERITY_ERROR) return;
-  LogDebug("gRPC reports", {{"detail", line->message}});
-}
-
 void SilenceGrpc(gpr_log_func_args*) {}
 
 absl::StatusOr<CheckedConfiguration> Load(const std::string& file) {
-  return LoadChecked(file, std::getenv("MC_LICENSE_KEY"));
+  absl::StatusOr<CheckedConfiguration> checked =
+      LoadChecked(file, std::getenv("MC_LICENSE_KEY"));
+  if (checked.ok() && IsNode(checked->configuration.values)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file,
+                     " is a node's configuration; start it with cluster-agent "
+                     "node run, or leave node out"));
+  }
+  return checked;
 }
 
 // A single call to the enrollment listener.
@@ -155,8 +139,7 @@ absl::StatusOr<std::optional<StateDirectory>> OpenUnlessRunning(
 absl::Status RunAgent(const std::string& config_file) {
   absl::StatusOr<CheckedConfiguration> checked = Load(config_file);
   if (!checked.ok()) return checked.status();
-  InitLog(LogOptionsOf(checked->configuration.values.log()));
-  gpr_set_log_function(LogGrpc);
+  BeginLog(checked->configuration.values.log());
   StopSignal stop;
   RaiseDescriptorLimit();
   RealClock clock;

@@ -10,6 +10,7 @@
 #include "cluster-agent/agent.h"
 #include "cluster-agent/cli/agent_commands.h"
 #include "cluster-agent/cli/node_admin_commands.h"
+#include "cluster-agent/cli/node_commands.h"
 #include "cluster-agent/cli/run_with_lease.h"
 #include "cluster-agent/cli/site_commands.h"
 #include "common/status/status.h"
@@ -18,6 +19,7 @@ namespace mc::agent {
 namespace {
 
 constexpr int kUsageError = 2;
+constexpr int kNodeRemoved = 9;
 constexpr char kConfigFile[] = "/etc/mission-control/cluster-agent.yaml";
 constexpr int kPageSize = 100;
 
@@ -43,12 +45,13 @@ class Program {
         "Exit codes: 0 success, 1 failure, 2 wrong usage, input or "
         "configuration, 3 not found,\n4 not allowed, 5 the other side cannot "
         "be reached, 6 the state does not allow it,\n7 a limit was reached, 8 "
-        "not built yet, 10 not the master (any more).");
+        "not built yet, 9 this node was removed from its site, 10 not the "
+        "master (any more).");
     AddAgentCommands();
+    AddNodeCommands();
     AddUsageCommands();
     AddDescribeCommands();
     AddShowCommands();
-    AddNodeAdminCommands();
   }
 
   int Run(int argc, char** argv) {
@@ -66,6 +69,9 @@ class Program {
     }
     if (ReasonOf(status) == missioncontrol::v1::ERROR_REASON_NOT_MASTER) {
       return kNotMaster;
+    }
+    if (ReasonOf(status) == missioncontrol::v1::ERROR_REASON_NODE_REMOVED) {
+      return kNodeRemoved;
     }
     return ExitCodeOf(status);
   }
@@ -97,6 +103,24 @@ class Program {
         "Register this cluster once; `run` does so by itself",
         "register --config FILE",
         [this] { return RegisterOnce(common_.config_file, common_.json); });
+  }
+
+  void AddNodeCommands() {
+    CLI::App* node = Add(&app_, "node", "The nodes of a site of several",
+                         "node join --token-file join.token");
+    Add(node, "run", "Run the agent of a node that is not the master",
+        "node run --config FILE",
+        [this] { return RunNode(common_.config_file); });
+    CLI::App* join =
+        Add(node, "join",
+            "Join the site of the master in node.join_address; again: with "
+            "fresh keys",
+            "node join --token-file join.token",
+            [this] { return JoinNode(common_, token_file_); });
+    join->add_option("--token-file", token_file_,
+                     "An owner-only file with the token (default: "
+                     "MC_JOIN_TOKEN, or node.join_token_file)");
+    AddNodeAdminCommands(node);
   }
 
   void AddUsageCommands() {
@@ -187,13 +211,7 @@ class Program {
   }
 
   // On the master; nodes have commands of their own in the same group.
-  void AddNodeAdminCommands() {
-    const std::vector<CLI::App*> groups = app_.get_subcommands(
-        [](CLI::App* group) { return group->get_name() == "node"; });
-    CLI::App* node = groups.empty() ? nullptr : groups.front();
-    if (node == nullptr) {
-      node = Add(&app_, "node", "The nodes of a site of several", "node list");
-    }
+  void AddNodeAdminCommands(CLI::App* node) {
     CLI::App* token = Add(node, "token", "What nodes join the site with",
                           "node token create --ttl 1h --uses 3");
     CLI::App* create =
@@ -234,6 +252,7 @@ class Program {
   std::string ttl_ = "1h";
   int uses_ = 1;
   std::string node_id_;
+  std::string token_file_;
   int page_size_ = kPageSize;
   std::string page_token_;
 };

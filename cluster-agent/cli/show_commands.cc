@@ -11,8 +11,10 @@
 #include "cluster-agent/cli/site_client.h"
 #include "cluster-agent/cli/site_commands.h"
 #include "cluster-agent/domain/config/agent_config.h"
+#include "cluster-agent/domain/config/node_config.h"
 #include "cluster-agent/domain/documents/documents.h"
 #include "cluster-agent/local/agent_service.h"
+#include "cluster-agent/state/node_state.h"
 #include "cluster-agent/state/state_directory.h"
 #include "common/cli/output.h"
 #include "common/cli/table.h"
@@ -42,8 +44,21 @@ absl::StatusOr<Message> ReadStateFile(const Configuration& configuration,
   return message;
 }
 
+std::string WhatTheNodesFileSays(const Configuration& configuration) {
+  const auto node = ReadNodeState(configuration.values.state_directory());
+  if (!node.ok()) {
+    return absl::StrCat("its file cannot be read: ", node.status().message());
+  }
+  if (!node->has_value()) return "it has never run";
+  if (!(*node)->has_current()) return "its file says: it has not joined";
+  return absl::StrCat("its file says: node ", (*node)->node_id(),
+                      " of cluster ", (*node)->cluster_id(), ", joined ",
+                      TimeText((*node)->joined_at()));
+}
+
 // One clause: what the state directory of an agent that does not run says.
 std::string WhatTheFilesSay(const Configuration& configuration) {
+  if (IsNode(configuration.values)) return WhatTheNodesFileSays(configuration);
   absl::StatusOr<std::string> cluster_id = ReadPrivateFile(absl::StrCat(
       configuration.values.state_directory(), "/", state_files::kClusterId));
   if (absl::IsNotFound(cluster_id.status())) return "it has never run";
@@ -76,9 +91,39 @@ std::string TextOfStandby(const v1::GetStatusResponse& status) {
                                             TimeText(status.started_at()))}});
 }
 
+Table TableOf(const v1::GetStatusResponse& status) {
+  Table exchanges(
+      {"EXCHANGE", "OK", "FAILED", "LAST SUCCESS", "NEXT", "LAST ERROR"});
+  for (const v1::ExchangeStatus& exchange : status.exchanges()) {
+    exchanges.Add(
+        {exchange.name(), absl::StrCat(exchange.succeeded()),
+         absl::StrCat(exchange.failed()), TimeText(exchange.last_success_at()),
+         TimeText(exchange.next_attempt_at()), exchange.last_error()});
+  }
+  return exchanges;
+}
+
+std::string TextOfNode(const v1::GetStatusResponse& status) {
+  const std::vector<std::pair<std::string, std::string>> lines = {
+      {"Cluster", status.cluster_id()},
+      {"Node", status.node_id()},
+      {"Connection", EnumText(status.connection_state())},
+      {"Waiting for",
+       status.waiting_for().empty() ? "nothing" : status.waiting_for()},
+      {"Agent", absl::StrCat(status.agent_version(), ", since ",
+                             TimeText(status.started_at()))},
+      {"Product", status.product_version()},
+      {"Certificate until", TimeText(status.certificate_not_after())},
+  };
+  return absl::StrCat(Properties(lines), "\n", TableOf(status).Text());
+}
+
 std::string TextOf(const v1::GetStatusResponse& status) {
   if (status.mastership_state() == v1::MASTERSHIP_STATE_STANDBY) {
     return TextOfStandby(status);
+  }
+  if (status.mastership_state() == v1::MASTERSHIP_STATE_NODE) {
+    return TextOfNode(status);
   }
   std::vector<std::pair<std::string, std::string>> lines = {
       {"Cluster", status.cluster_id()},
@@ -115,15 +160,7 @@ std::string TextOf(const v1::GetStatusResponse& status) {
                                            status.silent_nodes(), " silent"));
   lines.emplace_back("Certificate until",
                      TimeText(status.certificate_not_after()));
-  Table exchanges(
-      {"EXCHANGE", "OK", "FAILED", "LAST SUCCESS", "NEXT", "LAST ERROR"});
-  for (const v1::ExchangeStatus& exchange : status.exchanges()) {
-    exchanges.Add(
-        {exchange.name(), absl::StrCat(exchange.succeeded()),
-         absl::StrCat(exchange.failed()), TimeText(exchange.last_success_at()),
-         TimeText(exchange.next_attempt_at()), exchange.last_error()});
-  }
-  return absl::StrCat(Properties(lines), "\n", exchanges.Text());
+  return absl::StrCat(Properties(lines), "\n", TableOf(status).Text());
 }
 
 std::string TextOf(const v1::ListOutboxResponse& response) {

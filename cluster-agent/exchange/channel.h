@@ -1,4 +1,4 @@
-// The agent's two connections to the service.
+// The agent's connections: to the service, and within the site.
 #ifndef MC_CLUSTER_AGENT_EXCHANGE_CHANNEL_H_
 #define MC_CLUSTER_AGENT_EXCHANGE_CHANNEL_H_
 
@@ -23,6 +23,10 @@ struct ChannelOptions {
   // The longest time that a channel waits between two attempts to connect.
   absl::Duration backoff_initial;
   absl::Duration backoff_max;
+  // The name that the server's certificate must have, instead of the host.
+  std::string server_name = {};
+  // Inside the site: no proxy is between, whatever the environment says.
+  bool direct = false;
 };
 
 // Connects when it is first used. The error is about the certificates, and

@@ -67,11 +67,21 @@ absl::Status LocalAgentService::AdminOnly() const {
                "this call is the administrator's; use admin.sock");
 }
 
+absl::Status LocalAgentService::MasterOnly() const {
+  if (deps_.outbox != nullptr) return absl::OkStatus();
+  return Error(absl::StatusCode::kFailedPrecondition,
+               v1::ERROR_REASON_NOT_MASTER,
+               socket_ == LocalSocket::kAdmin
+                   ? "this is a node of the site; ask the agent of its master"
+                   : "this is a node of the site; call agent.sock of its "
+                     "master");
+}
+
 absl::Status LocalAgentService::NotSupportedYet(LocalSocket socket) const {
-  if (socket == LocalSocket::kAdmin) {
-    absl::Status status = AdminOnly();
-    if (!status.ok()) return status;
-  }
+  absl::Status status =
+      socket == LocalSocket::kAdmin ? AdminOnly() : absl::OkStatus();
+  if (status.ok()) status = MasterOnly();
+  if (!status.ok()) return status;
   return Error(absl::StatusCode::kUnimplemented,
                v1::ERROR_REASON_NOT_SUPPORTED_YET,
                "this agent does not support the call yet");
@@ -102,7 +112,8 @@ Unary* LocalAgentService::RunAsAdmin(Context* context,
 Unary* LocalAgentService::RecordUsage(Context* context,
                                       const v1::RecordUsageRequest* request,
                                       v1::RecordUsageResponse* response) {
-  absl::Status status = CheckMessage(*request);
+  absl::Status status = MasterOnly();
+  if (status.ok()) status = CheckMessage(*request);
   if (status.ok() && request->records_size() > kMaxRecords) {
     status = InvalidField("records", "more than 1000; send them in parts");
   }
@@ -123,7 +134,8 @@ Unary* LocalAgentService::RecordUsage(Context* context,
 Unary* LocalAgentService::RecordTraffic(Context* context,
                                         const v1::RecordTrafficRequest* request,
                                         v1::RecordTrafficResponse*) {
-  const absl::Status status = CheckMessage(*request);
+  absl::Status status = MasterOnly();
+  if (status.ok()) status = CheckMessage(*request);
   if (!status.ok()) return Ended(context, status);
   Unary* reactor = context->DefaultReactor();
   deps_.outbox->AddTraffic(
@@ -144,7 +156,8 @@ std::vector<std::string> AllEnvironments(
 Unary* LocalAgentService::DescribeEnvironments(
     Context* context, const v1::DescribeEnvironmentsRequest* request,
     v1::DescribeEnvironmentsResponse*) {
-  absl::Status status = CheckMessage(*request);
+  absl::Status status = MasterOnly();
+  if (status.ok()) status = CheckMessage(*request);
   for (int i = 0; status.ok() && i < request->environment_ids_size(); ++i) {
     if (request->environment_ids(i).empty()) {
       status = InvalidField(absl::StrCat("environment_ids[", i, "]"),
@@ -190,7 +203,9 @@ Unary* LocalAgentService::DescribeActiveGates(
   }
   if (!status.ok()) return Ended(context, status);
   return Run(context, [this, request] {
-    return deps_.description->SetActiveGates(*request);
+    absl::Status set = deps_.description->SetActiveGates(*request);
+    if (set.ok() && deps_.outbox == nullptr) deps_.on_described();
+    return set;
   });
 }
 
@@ -199,6 +214,7 @@ Unary* LocalAgentService::GetStatus(Context* context,
                                     v1::GetStatusResponse* response) {
   return RunAsAdmin(context, [this, response] {
     *response = deps_.status();
+    if (deps_.outbox == nullptr) return absl::OkStatus();
     const absl::StatusOr<OutboxStats> stats = deps_.outbox->reader().Stats();
     if (!stats.ok()) return stats.status();
     response->set_open_usage_records(stats->open_usage_records);
@@ -216,6 +232,8 @@ Unary* LocalAgentService::ListOutbox(Context* context,
     return Ended(context, InvalidField("page_size", "must be from 1 to 1000"));
   }
   return RunAsAdmin(context, [this, size, request, response] {
+    const absl::Status here = MasterOnly();
+    if (!here.ok()) return here;
     const absl::StatusOr<ListedReports> listed = deps_.outbox->reader().List(
         size, request->page_token(), deps_.clock->Now());
     if (listed.ok()) *response = ToProto(*listed);

@@ -20,6 +20,8 @@ namespace mc::agent {
 
 // What the handlers need; everything outlives the servers.
 struct LocalDeps {
+  // Null on a node of a site, which serves what its master does not: node and
+  // ActiveGates are described, and the status is told.
   Outbox* outbox = nullptr;
   Description* description = nullptr;
   Executor* executor = nullptr;
@@ -28,7 +30,7 @@ struct LocalDeps {
   std::vector<std::string> other_environments;
   // All of GetStatus but what the outbox knows. May block.
   std::function<missioncontrol::v1::GetStatusResponse()> status;
-  // After the product has described its node.
+  // After the product has described its node, or on a node its ActiveGates.
   std::function<void()> on_described;
   // The other nodes of the site; null: this master serves none.
   NodeRegistry* nodes = nullptr;
@@ -129,6 +131,8 @@ class LocalAgentService
  private:
   // OK on the administrator's socket; else PERMISSION_DENIED.
   absl::Status AdminOnly() const;
+  // OK on the site's master; else FAILED_PRECONDITION (NOT_MASTER).
+  absl::Status MasterOnly() const;
   // Runs `work` on the executor and ends the call with what it returns.
   // The method's socket; the administrator may use both.
   absl::Status NotSupportedYet(LocalSocket socket) const;

@@ -157,6 +157,48 @@ TEST_F(LocalServerTest, DescriptionsAreKept) {
             (std::vector<std::string>{"inventory", "quiet"}));
 }
 
+TEST_F(LocalServerTest, ANodeIsDescribedAndSendsTheRestToItsMaster) {
+  product_ = nullptr;
+  admin_ = nullptr;
+  deps_.outbox = nullptr;
+  product_ = Start(LocalSocket::kProduct);
+  admin_ = Start(LocalSocket::kAdmin);
+  v1::DescribeNodeResponse node;
+  EXPECT_TRUE(Call(LocalSocket::kProduct, &Stub::DescribeNode,
+                   v1::DescribeNodeRequest(), &node)
+                  .ok());
+  v1::DescribeActiveGatesResponse gates;
+  EXPECT_TRUE(Call(LocalSocket::kProduct, &Stub::DescribeActiveGates,
+                   v1::DescribeActiveGatesRequest(), &gates)
+                  .ok());
+  // Both are reported at once.
+  EXPECT_EQ(described_, 2);
+  v1::GetStatusResponse status;
+  EXPECT_TRUE(Call(LocalSocket::kAdmin, &Stub::GetStatus,
+                   v1::GetStatusRequest(), &status)
+                  .ok());
+  const auto is_masters = [](const absl::Status& refused) {
+    return refused.code() == absl::StatusCode::kFailedPrecondition &&
+           ReasonOf(refused) == v1::ERROR_REASON_NOT_MASTER;
+  };
+  v1::RecordUsageResponse usage;
+  EXPECT_TRUE(is_masters(Call(LocalSocket::kProduct, &Stub::RecordUsage,
+                              v1::RecordUsageRequest(), &usage)));
+  v1::RecordTrafficResponse traffic;
+  EXPECT_TRUE(is_masters(Call(LocalSocket::kProduct, &Stub::RecordTraffic,
+                              v1::RecordTrafficRequest(), &traffic)));
+  v1::DescribeEnvironmentsResponse environments;
+  EXPECT_TRUE(
+      is_masters(Call(LocalSocket::kProduct, &Stub::DescribeEnvironments,
+                      v1::DescribeEnvironmentsRequest(), &environments)));
+  v1::GetLicenseStateResponse license;
+  EXPECT_TRUE(is_masters(Call(LocalSocket::kProduct, &Stub::GetLicenseState,
+                              v1::GetLicenseStateRequest(), &license)));
+  v1::ListOutboxResponse listed;
+  EXPECT_TRUE(is_masters(Call(LocalSocket::kAdmin, &Stub::ListOutbox,
+                              v1::ListOutboxRequest(), &listed)));
+}
+
 TEST_F(LocalServerTest, WhatIsNotBuiltYetSaysSo) {
   v1::GetLicenseStateResponse response;
   const absl::Status status =
