@@ -146,6 +146,7 @@ absl::Status RunningAgent::Open() {
                          .health = Sources(),
                          .license_key = options_.checked.files.license_key,
                          .root_pem = options_.checked.files.root_pem,
+                         .proxy = options_.checked.files.proxy,
                          .agent_instance_id = instance_id_});
   if (!exchanges.ok()) return exchanges.status();
   exchanges_ = *std::move(exchanges);
@@ -208,6 +209,9 @@ v1::GetStatusResponse RunningAgent::Status() {
   const absl::StatusOr<std::string> version = ProductVersion(Sources());
   if (version.ok()) status.set_product_version(*version);
   status.set_agent_instance_id(instance_id_);
+  const auto proxy = options_.checked.files.proxy.ProxyFor(
+      configuration().values.service().cluster());
+  if (proxy.has_value()) status.set_proxy(HostPort(proxy->host, proxy->port));
   *status.mutable_started_at() = mc::ToProto(started_at_);
   absl::MutexLock lock(&state_.mutex);
   const auto chain = state_directory_->LoadCertificateChain();

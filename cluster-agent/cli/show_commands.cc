@@ -80,6 +80,7 @@ std::string TextOf(const v1::GetStatusResponse& status) {
                              TimeText(status.started_at()))},
       {"Product", status.product_version()},
   };
+  if (!status.proxy().empty()) lines.emplace_back("Proxy", status.proxy());
   if (status.has_license()) {
     const v1::LicenseDocument& license = status.license();
     lines.emplace_back(

@@ -44,6 +44,9 @@ void ApplyDefaults(const std::string& directory, config::AgentConfig& values) {
   resolve(values.mutable_socket_directory());
   resolve(values.mutable_license_key_file());
   resolve(values.mutable_inventory_file());
+  if (values.has_proxy()) {
+    resolve(values.mutable_proxy()->mutable_password_file());
+  }
   resolve(values.mutable_service()->mutable_ca_file());
   resolve(values.mutable_product()->mutable_version_file());
   resolve(values.mutable_product()->mutable_pid_file());
@@ -172,6 +175,10 @@ absl::StatusOr<std::string> LoadLicenseKey(const config::AgentConfig& values,
   return key;
 }
 
+absl::StatusOr<ProxySettings> LoadProxy(const config::AgentConfig& values) {
+  return ProxySettings::Load(values.proxy(), SystemEnvironment());
+}
+
 absl::StatusOr<std::string> LoadRoots(const std::string& file) {
   if (file.empty()) return std::string();
   absl::StatusOr<std::string> pem = ReadFile(file);
@@ -254,6 +261,9 @@ absl::StatusOr<AgentFiles> LoadFiles(const Configuration& configuration,
   absl::StatusOr<std::string> roots = LoadRoots(values.service().ca_file());
   if (!roots.ok()) return roots.status();
   files.root_pem = *std::move(roots);
+  absl::StatusOr<ProxySettings> proxy = LoadProxy(values);
+  if (!proxy.ok()) return proxy.status();
+  files.proxy = *std::move(proxy);
   if (!values.inventory_file().empty()) {
     absl::StatusOr<config::Inventory> inventory =
         LoadInventory(values.inventory_file());
@@ -272,6 +282,7 @@ std::vector<std::string> FindProblems(const Configuration& configuration,
   };
   note(LoadLicenseKey(values, environment_key).status());
   note(LoadRoots(values.service().ca_file()).status());
+  note(LoadProxy(values).status());
   if (!values.inventory_file().empty()) {
     note(LoadInventory(values.inventory_file()).status());
   }
