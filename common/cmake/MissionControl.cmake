@@ -36,8 +36,6 @@ find_package(prometheus-cpp CONFIG REQUIRED)
 find_package(GTest REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
-# Its -pthread defines a macro that a precompiled header has to know, too.
-set_target_properties(PkgConfig::HTTPLIB PROPERTIES INTERFACE_COMPILE_OPTIONS "")
 
 # Warnings are for our code; generated code is compiled without them.
 add_library(mc_warnings INTERFACE)

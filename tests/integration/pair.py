@@ -120,11 +120,13 @@ class Process:
 class Service:
     """An initialized mc-service with its operator's certificate."""
 
-    def __init__(self, folder, reflection=False, config=None):
+    def __init__(self, folder, reflection=False, config=None,
+                 server_names=()):
         self.folder = pathlib.Path(folder)
         self.dir = self.folder / "service"
         run(BIN / "mc-service", "init", "--directory", self.dir,
             "--server-name", "localhost", "--server-name", "127.0.0.1",
+            *(part for name in server_names for part in ("--server-name", name)),
             "--trust-domain", "test.example")
         self.ports = {name: free_port() for name in
                       ("enrollment", "cluster", "operator", "metrics")}
