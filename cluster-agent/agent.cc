@@ -194,6 +194,7 @@ absl::Status RunningAgent::Open() {
                          .health = Sources(),
                          .license_key = options_.checked.files.license_key,
                          .root_pem = options_.checked.files.root_pem,
+                         .proxy = options_.checked.files.proxy,
                          .agent_instance_id = options_.instance_id});
   if (!exchanges.ok()) return exchanges.status();
   exchanges_ = *std::move(exchanges);
@@ -234,6 +235,9 @@ v1::GetStatusResponse RunningAgent::Status() {
   status.set_agent_instance_id(options_.instance_id);
   status.set_mastership_state(v1::MASTERSHIP_STATE_MASTER);
   status.set_other_master(other_master_.Text());
+  const auto proxy = options_.checked.files.proxy.ProxyFor(
+      configuration().values.service().cluster());
+  if (proxy.has_value()) status.set_proxy(HostPort(proxy->host, proxy->port));
   *status.mutable_started_at() = mc::ToProto(started_at_);
   CountNodes(OtherNodes(), status);
   const std::optional<absl::Time> end = CertificateEnd();

@@ -399,6 +399,7 @@ class RunningServer : public Server {
     options.address = settings.address();
     options.credentials = *std::move(credentials);
     options.reflection = settings.reflection();
+    options.clock = options_.clock;
     options.max_message_bytes = values().limits().max_message_bytes();
     options.services = {service};
     options.service_names = {service_name};

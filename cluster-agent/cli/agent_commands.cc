@@ -65,6 +65,7 @@ class EnrollmentCall {
     const absl::Duration pause = ToAbsl(values.schedule().backoff_max());
     const auto channel = MakeChannel(
         {.address = values.service().enrollment(),
+         .proxy = checked_.files.proxy.ProxyFor(values.service().enrollment()),
          .root_pem = checked_.files.root_pem,
          .cert_chain_pem = "",
          .key_pem = "",

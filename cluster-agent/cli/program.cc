@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "cluster-agent/agent.h"
 #include "cluster-agent/cli/agent_commands.h"
+#include "cluster-agent/cli/doctor_command.h"
 #include "cluster-agent/cli/node_admin_commands.h"
 #include "cluster-agent/cli/node_commands.h"
 #include "cluster-agent/cli/run_with_lease.h"
@@ -46,7 +47,7 @@ class Program {
         "configuration, 3 not found,\n4 not allowed, 5 the other side cannot "
         "be reached, 6 the state does not allow it,\n7 a limit was reached, 8 "
         "not built yet, 9 this node was removed from its site, 10 not the "
-        "master (any more).");
+        "master (any more), 11 only warnings (doctor).");
     AddAgentCommands();
     AddNodeCommands();
     AddUsageCommands();
@@ -75,7 +76,7 @@ class Program {
     if (ReasonOf(status) == missioncontrol::v1::ERROR_REASON_NODE_REMOVED) {
       return kNodeRemoved;
     }
-    return ExitCodeOf(status);
+    return status.ok() ? exit_code_ : ExitCodeOf(status);
   }
 
  private:
@@ -206,6 +207,11 @@ class Program {
     Add(&app_, "validate",
         "Report what is wrong with the configuration and its files",
         "validate --config FILE", [this] { return Validate(common_); });
+    Add(&app_, "doctor",
+        "Find out what keeps the agent from its service, and what to do. Exit "
+        "code 0: all is well, 9: only warnings, 1: something failed",
+        "doctor --config FILE --output json",
+        [this] { return RunDoctor(common_, exit_code_); });
     Add(&app_, "version", "Print the version", "version", [] {
       std::cout << "cluster-agent " << AgentVersion() << "\n";
       return absl::OkStatus();
@@ -245,6 +251,8 @@ class Program {
   CommonArguments common_;
   std::string output_ = "table";
   std::function<absl::Status()> run_;
+  // Of a command that succeeded.
+  int exit_code_ = 0;
   UsageArguments usage_;
   int64_t bytes_ = 0;
   std::vector<std::string> environments_;

@@ -138,6 +138,7 @@ std::string TextOf(const v1::GetStatusResponse& status) {
   if (!status.other_master().empty()) {
     lines.emplace_back("Other master", status.other_master());
   }
+  if (!status.proxy().empty()) lines.emplace_back("Proxy", status.proxy());
   if (status.has_license()) {
     const v1::LicenseDocument& license = status.license();
     lines.emplace_back(

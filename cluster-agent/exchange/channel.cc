@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <climits>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "common/tls/credentials.h"
 
 namespace mc::agent {
@@ -21,6 +23,32 @@ constexpr int kMaxMetadataBytes = 16 << 10;
 int Milliseconds(absl::Duration duration) {
   return static_cast<int>(
       std::min<int64_t>(absl::ToInt64Milliseconds(duration), INT_MAX));
+}
+
+// What gRPC's own handling of proxies sets, too: CONNECT to this host:port, and
+// lines of "name:value" that go with it. They are in no header of gRPC's. Its
+// own argument for a proxy, grpc.http_proxy, would leave the exclusions to the
+// environment's no_proxy.
+constexpr char kConnectServer[] = "grpc.http_connect_server";
+constexpr char kConnectHeaders[] = "grpc.http_connect_headers";
+
+// What the channel connects to: the proxy or the service itself. The service's
+// name is the proxy's to resolve; it stays what the certificate is checked for.
+std::string SetProxy(const ChannelOptions& options,
+                     grpc::ChannelArguments& arguments) {
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  if (!options.proxy.has_value()) return options.address;
+  const HttpProxy& proxy = *options.proxy;
+  arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, options.address);
+  arguments.SetString(kConnectServer, options.address);
+  if (!proxy.user_name.empty()) {
+    arguments.SetString(
+        kConnectHeaders,
+        absl::StrCat("Proxy-Authorization:Basic ",
+                     absl::Base64Escape(
+                         absl::StrCat(proxy.user_name, ":", proxy.password))));
+  }
+  return HostPort(proxy.host, proxy.port);
 }
 
 }  // namespace
@@ -60,8 +88,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
   if (!options.server_name.empty()) {
     arguments.SetSslTargetNameOverride(options.server_name);
   }
-  if (options.direct) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(options.address, *credentials, arguments);
+  const std::string target = SetProxy(options, arguments);
+  return grpc::CreateCustomChannel(target, *credentials, arguments);
 }
 
 }  // namespace mc::agent

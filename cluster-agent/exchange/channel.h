@@ -5,16 +5,20 @@
 #include <grpcpp/grpcpp.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/tls/dial.h"
 
 namespace mc::agent {
 
 struct ChannelOptions {
   // host:port
   std::string address;
+  // Absent: the connection is direct, whatever the environment says.
+  std::optional<HttpProxy> proxy;
   // What the server's certificate must come from; empty: the system's CAs.
   std::string root_pem;
   // Both empty on the enrollment listener.
@@ -25,8 +29,6 @@ struct ChannelOptions {
   absl::Duration backoff_max;
   // The name that the server's certificate must have, instead of the host.
   std::string server_name = {};
-  // Inside the site: no proxy is between, whatever the environment says.
-  bool direct = false;
 };
 
 // Connects when it is first used. The error is about the certificates, and

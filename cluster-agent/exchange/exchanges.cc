@@ -4,12 +4,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "cluster-agent/domain/config/agent_config.h"
+#include "cluster-agent/domain/proxy/cause.h"
 #include "cluster-agent/domain/site/site_view.h"
 #include "cluster-agent/exchange/channel.h"
 #include "common/log/log.h"
 #include "common/status/status.h"
 #include "common/time/proto_time.h"
 #include "common/tls/credentials.h"
+#include "common/tls/probe.h"
 
 namespace mc::agent {
 namespace {
@@ -18,6 +20,8 @@ namespace v1 = missioncontrol::v1;
 namespace config = missioncontrol::config::v1;
 
 constexpr absl::Duration kDeadline = absl::Seconds(20);
+// How long a thread of the executor may look for a cause.
+constexpr absl::Duration kProbeTimeout = absl::Seconds(3);
 // The channel's pause between two attempts to connect and the schedule's pause
 // between two calls add up: together they stay within the configured bound.
 // (The channel adds up to a fifth of its own.)
@@ -66,6 +70,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Exchanges::ChannelTo(
   const config::Schedule& schedule = options_.values->schedule();
   return MakeChannel(
       {.address = address,
+       .proxy = options_.proxy.ProxyFor(address),
        .root_pem = options_.root_pem,
        .cert_chain_pem = chain_pem,
        .key_pem = chain_pem.empty()
@@ -212,6 +217,7 @@ void Exchanges::Note(const std::string& address, const absl::Status& status) {
       if (stopping_) return;
     }
     options_.board->Unreachable(address, status);
+    FindCause(address);
     {
       absl::MutexLock lock(&mutex_);
       if (!registered_) return;
@@ -223,6 +229,28 @@ void Exchanges::Note(const std::string& address, const absl::Status& status) {
   } else if (!absl::IsCancelled(status)) {
     options_.board->Reached();
   }
+}
+
+void Exchanges::FindCause(const std::string& address) {
+  std::optional<HttpProxy> proxy = options_.proxy.ProxyFor(address);
+  const auto parts = SplitHostPort(address);
+  if (!proxy.has_value() || !parts.ok() || finding_cause_.exchange(true)) {
+    return;
+  }
+  ProbeOptions probe;
+  probe.host = parts->first;
+  probe.port = parts->second;
+  probe.proxy = *std::move(proxy);
+  probe.root_pem = options_.root_pem;
+  if (probe.root_pem.empty()) probe.root_pem = SystemRoots().value_or("");
+  probe.timeout = kProbeTimeout;
+  const bool begun =
+      options_.executor->TryRun([this, address, probe = std::move(probe)] {
+        const ProbeResult result = Probe(probe, *options_.clock);
+        options_.board->Explain(address, CauseOf(result, probe));
+        finding_cause_ = false;
+      });
+  if (!begun) finding_cause_ = false;
 }
 
 void Exchanges::NoteEnrollment(const absl::Status& status) {

@@ -4,6 +4,7 @@
 
 #include <grpcpp/generic/generic_stub.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "cluster-agent/domain/documents/documents.h"
 #include "cluster-agent/domain/health/health_builder.h"
 #include "cluster-agent/domain/mastership/other_master.h"
+#include "cluster-agent/domain/proxy/proxy.h"
 #include "cluster-agent/exchange/enrollment.h"
 #include "cluster-agent/exchange/heartbeats.h"
 #include "cluster-agent/exchange/in_flight.h"
@@ -49,6 +51,7 @@ class Exchanges {
     std::string license_key;
     // Empty: the system's CAs.
     std::string root_pem;
+    ProxySettings proxy;
     // Random, new at every start.
     std::string agent_instance_id;
   };
@@ -83,6 +86,9 @@ class Exchanges {
   // What the end of a call says about the connection.
   void Note(const std::string& address, const absl::Status& status)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // Finds out what is wrong with the way through the proxy, if there is one;
+  // in the background, and once at a time.
+  void FindCause(const std::string& address);
   void NoteEnrollment(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
   void Install(PeriodicExchange::Done done);
@@ -97,6 +103,7 @@ class Exchanges {
 
   const Options options_;
   InFlight in_flight_;
+  std::atomic<bool> finding_cause_ = false;
   std::unique_ptr<Enrollment> enrollment_;
   std::unique_ptr<PeriodicExchange> installation_;
   std::unique_ptr<PeriodicExchange> registration_;

@@ -74,6 +74,7 @@ void StatusBoard::Reached() {
   reached_ = true;
   unreachable_.clear();
   unreachable_detail_.clear();
+  cause_.clear();
   LogInfo("the service answers");
 }
 
@@ -85,8 +86,18 @@ void StatusBoard::Unreachable(std::string_view address,
   unreachable_ = std::string(address);
   unreachable_detail_ = std::string(status.message());
   if (!news) return;
+  cause_.clear();
   LogWarning("waiting for the service; it is tried again until it answers",
              {{"address", address}, {"detail", unreachable_detail_}});
+}
+
+void StatusBoard::Explain(std::string_view address, std::string_view cause) {
+  absl::MutexLock lock(&mutex_);
+  if (unreachable_ != address || cause_ == cause) return;
+  cause_ = std::string(cause);
+  if (cause_.empty()) return;
+  LogWarning("why the service cannot be reached",
+             {{"address", address}, {"detail", cause_}});
 }
 
 void StatusBoard::Registered() {
@@ -131,6 +142,9 @@ v1::ConnectionState StatusBoard::State() const {
 }
 
 std::string StatusBoard::WaitingFor() const {
+  if (!unreachable_.empty() && !cause_.empty()) {
+    return absl::StrCat("the service at ", unreachable_, ": ", cause_);
+  }
   if (!unreachable_.empty()) {
     return absl::StrCat("the service at ", unreachable_,
                         " does not answer; check the address, the network and "

@@ -45,6 +45,10 @@ class StatusBoard {
   void Reached();
   // Nobody answers at `address`.
   void Unreachable(std::string_view address, const absl::Status& status);
+  // Why, where more is known than what gRPC says; it holds until the service
+  // answers or the cause is another one. Ignored for an address that is not
+  // the unreachable one.
+  void Explain(std::string_view address, std::string_view cause);
   void Registered();
 
   void SetLicense(const missioncontrol::v1::LicenseDocument& license,
@@ -80,6 +84,7 @@ class StatusBoard {
   // it answers.
   std::string unreachable_ ABSL_GUARDED_BY(mutex_);
   std::string unreachable_detail_ ABSL_GUARDED_BY(mutex_);
+  std::string cause_ ABSL_GUARDED_BY(mutex_);
   missioncontrol::v1::GetStatusResponse last_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -105,8 +105,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> SiteChannel(
                       .key_pem = key_pem,
                       .backoff_initial = kReconnect,
                       .backoff_max = kReconnect,
-                      .server_name = kMasterName,
-                      .direct = true});
+                      .server_name = kMasterName});
 }
 
 std::string NodeAddress(const std::string& told, const std::string& joined_at) {

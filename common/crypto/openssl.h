@@ -1,4 +1,4 @@
-// Owners for OpenSSL's objects and its error text; for this folder's .cc files.
+// Owners for OpenSSL's objects and its error text; for .cc files of common.
 #ifndef COMMON_CRYPTO_OPENSSL_H_
 #define COMMON_CRYPTO_OPENSSL_H_
 

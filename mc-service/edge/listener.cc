@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "mc-service/edge/channel_arguments.h"
+#include "mc-service/edge/date.h"
 #include "mc-service/edge/gate.h"
 
 namespace mc::service {
@@ -47,6 +48,11 @@ absl::StatusOr<std::unique_ptr<ListenerServer>> ListenerServer::Start(
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   SetArguments(options, builder);
+  std::vector<
+      std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
+      interceptors;
+  interceptors.push_back(MakeDateInterceptor(options.clock));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   if (options.reflection) {
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     // Reflection is a synchronous service: a thread or two are enough.

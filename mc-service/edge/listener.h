@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/time/clock.h"
 #include "mc-service/edge/policy.h"
 
 namespace mc::service {
@@ -27,6 +28,8 @@ class ListenerServer {
     // TLS; this listener's gate is attached to it, so it is not shared.
     std::shared_ptr<grpc::ServerCredentials> credentials;
     bool reflection = false;
+    // Whose time the answers tell; it outlives the server.
+    const Clock* clock = nullptr;
     int64_t max_message_bytes = 4 << 20;
     // Not owned; they outlive the server.
     std::vector<grpc::Service*> services;

@@ -50,6 +50,9 @@ void ApplyDefaults(const std::string& directory, config::AgentConfig& values) {
   if (values.has_service()) {
     resolve(values.mutable_service()->mutable_ca_file());
   }
+  if (values.has_proxy()) {
+    resolve(values.mutable_proxy()->mutable_password_file());
+  }
   if (values.has_node()) {
     resolve(values.mutable_node()->mutable_join_token_file());
     resolve(values.mutable_node()->mutable_machine_id_file());
@@ -208,6 +211,10 @@ absl::StatusOr<config::Inventory> LoadInventoryFor(
   return inventory;
 }
 
+absl::StatusOr<ProxySettings> LoadProxy(const config::AgentConfig& values) {
+  return ProxySettings::Load(values.proxy(), SystemEnvironment());
+}
+
 absl::StatusOr<std::string> LoadRoots(const std::string& file) {
   if (file.empty()) return std::string();
   absl::StatusOr<std::string> pem = ReadFile(file);
@@ -303,6 +310,9 @@ absl::StatusOr<AgentFiles> LoadFiles(const Configuration& configuration,
     absl::StatusOr<std::string> roots = LoadRoots(values.service().ca_file());
     if (!roots.ok()) return roots.status();
     files.root_pem = *std::move(roots);
+    absl::StatusOr<ProxySettings> proxy = LoadProxy(values);
+    if (!proxy.ok()) return proxy.status();
+    files.proxy = *std::move(proxy);
   }
   if (values.has_site()) {
     const absl::Status site = CheckSiteFiles(values.site());
@@ -326,6 +336,7 @@ std::vector<std::string> FindProblems(const Configuration& configuration,
   if (!IsNode(values)) {
     note(LoadLicenseKey(values, environment_key).status());
     note(LoadRoots(values.service().ca_file()).status());
+    note(LoadProxy(values).status());
   } else if (!values.node().machine_id_file().empty()) {
     note(ReadMachineNodeId(values.node().machine_id_file()).status());
   }

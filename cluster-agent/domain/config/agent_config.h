@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "cluster-agent/collect/partitions.h"
+#include "cluster-agent/domain/proxy/proxy.h"
 #include "missioncontrol/config/v1/agent.pb.h"
 
 namespace mc::agent {
@@ -42,11 +43,13 @@ struct AgentFiles {
   std::string license_key;
   // Empty: the system's CAs.
   std::string root_pem;
+  ProxySettings proxy;
   config::Inventory inventory;
 };
 
 // Reads and checks them; the first problem is the error. `environment_key` is
 // the value of MC_LICENSE_KEY, which takes the file's place; null: not set.
+// The proxy may come from the process's environment.
 absl::StatusOr<AgentFiles> LoadFiles(const Configuration& configuration,
                                      const char* environment_key);
 

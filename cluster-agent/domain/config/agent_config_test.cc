@@ -128,6 +128,24 @@ TEST_F(AgentConfigTest, TheEnvironmentTakesTheKeyFilesPlace) {
   EXPECT_FALSE(LoadFiles(Load(kAddresses), nullptr).ok());
 }
 
+TEST_F(AgentConfigTest, TheProxysPasswordIsFoundBesideTheConfiguration) {
+  const std::string key = GenerateLicenseKey();
+  const Configuration loaded = Load(absl::StrCat(
+      kAddresses,
+      "proxy: {url: 'http://proxy:3128', user_name: agent, password_file: "
+      "proxy.password, no_proxy: [.internal]}\n"));
+  EXPECT_THAT(std::string(LoadFiles(loaded, key.c_str()).status().message()),
+              HasSubstr("proxy.password"));
+  Write("proxy.password", "secret\n");
+  const auto files = LoadFiles(loaded, key.c_str());
+  ASSERT_TRUE(files.ok()) << files.status();
+  EXPECT_EQ(files->proxy.ProxyFor("mc.example.com:8443")->password, "secret");
+  EXPECT_FALSE(files->proxy.ProxyFor("mc.internal:8443").has_value());
+  Write("proxy.password", "secret", 0644);
+  EXPECT_THAT(FindProblems(loaded, key.c_str()),
+              testing::Contains(HasSubstr("chmod")));
+}
+
 TEST_F(AgentConfigTest, TheCaMustBeOne) {
   const std::string key = GenerateLicenseKey();
   const Configuration loaded =

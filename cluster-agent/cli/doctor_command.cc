@@ -1,0 +1,89 @@
+#include "cluster-agent/cli/doctor_command.h"
+
+#include <grpc/support/log.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <string>
+
+#include "absl/strings/str_format.h"
+#include "cluster-agent/cli/json.h"
+#include "cluster-agent/doctor/doctor.h"
+#include "common/time/clock.h"
+#include "google/protobuf/struct.pb.h"
+
+namespace mc::agent {
+namespace {
+
+void SilenceGrpc(gpr_log_func_args*) {}
+
+const char* Name(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kOk:
+      return "OK";
+    case Outcome::kSkipped:
+      return "SKIPPED";
+    case Outcome::kWarning:
+      return "WARNING";
+    case Outcome::kFailed:
+      break;
+  }
+  return "FAILED";
+}
+
+// What came from outside must not move a terminal's cursor.
+std::string Safe(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
+  }
+  return text;
+}
+
+void PrintText(const CheckResults& results) {
+  std::string target;
+  for (const CheckResult& result : results) {
+    if (result.target != target) std::cout << Safe(result.target) << "\n";
+    target = result.target;
+    std::cout << absl::StrFormat("  %-7s  %-17s  %s\n", Name(result.outcome),
+                                 result.check, Safe(result.detail));
+    if (!result.fix.empty()) {
+      std::cout << absl::StrFormat("  %-7s  %-17s  fix: %s\n", "", "",
+                                   Safe(result.fix));
+    }
+  }
+}
+
+absl::Status PrintJsonResults(const CheckResults& results) {
+  google::protobuf::Struct all;
+  (*all.mutable_fields())["result"].set_string_value(Name(Worst(results)));
+  auto& list = *(*all.mutable_fields())["checks"].mutable_list_value();
+  for (const CheckResult& result : results) {
+    auto& fields = *list.add_values()->mutable_struct_value()->mutable_fields();
+    fields["check"].set_string_value(result.check);
+    fields["target"].set_string_value(result.target);
+    fields["result"].set_string_value(Name(result.outcome));
+    fields["detail"].set_string_value(Safe(result.detail));
+    fields["fix"].set_string_value(Safe(result.fix));
+  }
+  return PrintJson(all);
+}
+
+}  // namespace
+
+absl::Status RunDoctor(const CommonArguments& common, int& exit_code) {
+  gpr_set_log_function(SilenceGrpc);
+  const RealClock clock;
+  DoctorOptions options;
+  options.config_file = common.config_file;
+  options.license_key = std::getenv("MC_LICENSE_KEY");
+  const CheckResults results = Diagnose(options, clock);
+  const Outcome worst = Worst(results);
+  exit_code = worst == Outcome::kFailed    ? 1
+              : worst == Outcome::kWarning ? kWarningExitCode
+                                           : 0;
+  if (common.json) return PrintJsonResults(results);
+  PrintText(results);
+  return absl::OkStatus();
+}
+
+}  // namespace mc::agent
