@@ -137,6 +137,11 @@ absl::StatusOr<std::optional<StateDirectory>> OpenUnlessRunning(
 
 }  // namespace
 
+std::string EnvironmentJoinToken() {
+  const char* const token = std::getenv("MC_JOIN_TOKEN");
+  return token == nullptr ? "" : token;
+}
+
 absl::Status RunAgent(const std::string& config_file) {
   absl::StatusOr<CheckedConfiguration> checked = Load(config_file);
   if (!checked.ok()) return checked.status();
@@ -151,6 +156,7 @@ absl::Status RunAgent(const std::string& config_file) {
   absl::StatusOr<std::unique_ptr<Agent>> agent =
       Agent::Start({.checked = *std::move(checked),
                     .clock = &clock,
+                    .join_token = EnvironmentJoinToken(),
                     .instance_id = instance_id});
   if (!agent.ok()) return agent.status();
   LogInfo("ready", {{"version", AgentVersion()}});

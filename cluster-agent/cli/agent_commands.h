@@ -8,6 +8,9 @@
 
 namespace mc::agent {
 
+// The value of MC_JOIN_TOKEN; empty: not set. A secret.
+std::string EnvironmentJoinToken();
+
 // Runs until SIGTERM or SIGINT.
 absl::Status RunAgent(const std::string& config_file);
 

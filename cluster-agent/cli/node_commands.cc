@@ -3,13 +3,13 @@
 #include <grpc/support/log.h>
 #include <signal.h>
 
-#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "cluster-agent/agent.h"
+#include "cluster-agent/cli/agent_commands.h"
 #include "cluster-agent/cli/json.h"
 #include "cluster-agent/cli/process_log.h"
 #include "cluster-agent/domain/config/agent_config.h"
@@ -40,8 +40,7 @@ absl::StatusOr<CheckedConfiguration> Load(const std::string& file) {
 }
 
 JoinTokenSource TokenOf(const config::AgentConfig& values) {
-  const char* const environment = std::getenv("MC_JOIN_TOKEN");
-  return {.environment = environment == nullptr ? "" : environment,
+  return {.environment = EnvironmentJoinToken(),
           .file = values.node().join_token_file()};
 }
 

@@ -68,7 +68,9 @@ class Program {
     if (!status.ok() && !status.message().empty()) {
       std::cerr << "cluster-agent: " << status.message() << "\n";
     }
-    if (ReasonOf(status) == missioncontrol::v1::ERROR_REASON_NOT_MASTER) {
+    // Of an agent that runs; a command that is the master's has no such end.
+    if (ReasonOf(status) == missioncontrol::v1::ERROR_REASON_NOT_MASTER &&
+        app_.got_subcommand("run")) {
       return kNotMaster;
     }
     if (ReasonOf(status) == missioncontrol::v1::ERROR_REASON_NODE_REMOVED) {

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "cluster-agent/agent.h"
+#include "cluster-agent/cli/agent_commands.h"
 #include "cluster-agent/local/local_server.h"
 #include "cluster-agent/local/standby_service.h"
 #include "cluster-agent/mastership/kubernetes_lease.h"
@@ -132,6 +133,7 @@ absl::Status RunAsMaster(CheckedConfiguration checked,
   absl::StatusOr<std::unique_ptr<Agent>> agent =
       Agent::Start({.checked = std::move(checked),
                     .clock = &clock,
+                    .join_token = EnvironmentJoinToken(),
                     .instance_id = instance_id});
   if (!agent.ok()) return agent.status();
   LogInfo("ready", {{"version", AgentVersion()}});

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "cluster-agent/domain/site/fixture.h"
 #include "cluster-agent/outbox/fixture.h"
 #include "common/files/temp_dir.h"
 #include "common/status/grpc_status.h"
@@ -197,6 +198,66 @@ TEST_F(LocalServerTest, ANodeIsDescribedAndSendsTheRestToItsMaster) {
   v1::ListOutboxResponse listed;
   EXPECT_TRUE(is_masters(Call(LocalSocket::kAdmin, &Stub::ListOutbox,
                               v1::ListOutboxRequest(), &listed)));
+}
+
+TEST_F(LocalServerTest, NodesAreTheAdministratorsOfAMastersSite) {
+  v1::ListNodesResponse listed;
+  EXPECT_EQ(ReasonOf(Call(LocalSocket::kProduct, &Stub::ListNodes,
+                          v1::ListNodesRequest(), &listed)),
+            v1::ERROR_REASON_METHOD_NOT_ALLOWED);
+  EXPECT_EQ(ReasonOf(Call(LocalSocket::kAdmin, &Stub::ListNodes,
+                          v1::ListNodesRequest(), &listed)),
+            v1::ERROR_REASON_NOT_MASTER)
+      << "it has no line of its own in the list";
+  v1::CreateJoinTokenResponse token;
+  EXPECT_EQ(ReasonOf(Call(LocalSocket::kAdmin, &Stub::CreateJoinToken,
+                          v1::CreateJoinTokenRequest(), &token)),
+            v1::ERROR_REASON_NOT_MASTER)
+      << "there is no site";
+}
+
+TEST_F(LocalServerTest, AMasterLooksAfterItsNodes) {
+  SiteFixture site;
+  site.Open();
+  deps_.nodes = site.registry.get();
+  deps_.own_node = [] {
+    v1::NodeEntry entry;
+    entry.set_node_id(kMaster);
+    entry.set_master(true);
+    return entry;
+  };
+  admin_ = nullptr;
+  admin_ = Start(LocalSocket::kAdmin);
+  v1::CreateJoinTokenRequest create;
+  create.mutable_lifetime()->set_seconds(60);
+  create.set_uses(-1);
+  v1::CreateJoinTokenResponse token;
+  EXPECT_EQ(ReasonOf(Call(LocalSocket::kAdmin, &Stub::CreateJoinToken, create,
+                          &token)),
+            v1::ERROR_REASON_INVALID_FIELD);
+  create.set_uses(1);
+  ASSERT_TRUE(
+      Call(LocalSocket::kAdmin, &Stub::CreateJoinToken, create, &token).ok());
+  EXPECT_EQ(*FromProto(token.expires_at()),
+            site.clock.Now() + absl::Seconds(60));
+  ASSERT_TRUE(site.Join(token.token(), kNodeA).ok());
+  v1::ListNodesResponse listed;
+  ASSERT_TRUE(Call(LocalSocket::kAdmin, &Stub::ListNodes,
+                   v1::ListNodesRequest(), &listed)
+                  .ok());
+  ASSERT_EQ(listed.nodes_size(), 2);
+  EXPECT_TRUE(listed.nodes(0).master());
+  EXPECT_EQ(listed.nodes(1).node_id(), kNodeA);
+  v1::RemoveNodeRequest remove;
+  remove.set_node_id(kNodeA);
+  v1::RemoveNodeResponse removed;
+  ASSERT_TRUE(
+      Call(LocalSocket::kAdmin, &Stub::RemoveNode, remove, &removed).ok());
+  EXPECT_EQ(
+      ReasonOf(Call(LocalSocket::kAdmin, &Stub::RemoveNode, remove, &removed)),
+      v1::ERROR_REASON_UNKNOWN_RESOURCE);
+  admin_ = nullptr;
+  site.executor.Shutdown();
 }
 
 TEST_F(LocalServerTest, WhatIsNotBuiltYetSaysSo) {

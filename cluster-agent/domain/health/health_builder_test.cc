@@ -142,6 +142,29 @@ TEST_F(HealthBuilder, TheVersionFileComesBeforeTheConfiguration) {
   EXPECT_FALSE(ProductVersion(sources_).ok());
 }
 
+TEST_F(HealthBuilder, TheMasterSpeaksForEveryNode) {
+  sources_.other_nodes = [] {
+    std::vector<KnownNode> nodes(2);
+    nodes[0].node_id = "live";
+    nodes[0].state = v1::NODE_STATE_LIVE;
+    nodes[1].node_id = "silent";
+    nodes[1].state = v1::NODE_STATE_SILENT;
+    nodes[1].report.add_active_gates()->set_active_gate_id("gate");
+    return nodes;
+  };
+  const v1::HealthCheck check = Build();
+  ASSERT_EQ(check.nodes_size(), 3);
+  EXPECT_TRUE(check.nodes(0).master());
+  EXPECT_EQ(check.nodes(1).node_id(), "live");
+  EXPECT_FALSE(check.nodes(1).master());
+  EXPECT_EQ(check.nodes(2).server_state(), v1::RUN_STATE_SILENT);
+  ASSERT_GE(check.active_gates_size(), 1);
+  const v1::ActiveGateHealth& gate =
+      check.active_gates(check.active_gates_size() - 1);
+  EXPECT_EQ(gate.active_gate_id(), "gate");
+  EXPECT_EQ(gate.status(), v1::RUN_STATE_SILENT);
+}
+
 TEST_F(HealthBuilder, UndecidedRemoteAccessIsOff) {
   EXPECT_EQ(Build().privacy_settings().remote_access(),
             v1::REMOTE_ACCESS_POLICY_OFF);
