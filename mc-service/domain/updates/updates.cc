@@ -160,27 +160,6 @@ std::string Describe(const v1::CheckUpdatesResponse& updates) {
   return parts.empty() ? "up to date" : absl::StrJoin(parts, ", ");
 }
 
-absl::StatusOr<std::shared_ptr<const UpdateDesk::Releases>>
-UpdateDesk::ReleasesIn(Reader& reader) const {
-  absl::StatusOr<Paged<Release>> newest =
-      reader.ListReleases(v1::COMPONENT_UNSPECIFIED, {.limit = 1, .after = 0});
-  if (!newest.ok()) return newest.status();
-  if (newest->items.empty()) return std::make_shared<const Releases>();
-  {
-    absl::MutexLock lock(&mutex_);
-    if (releases_ != nullptr &&
-        releases_->front().id == newest->items.front().id) {
-      return releases_;
-    }
-  }
-  absl::StatusOr<Releases> all = AllReleases(reader, v1::COMPONENT_UNSPECIFIED);
-  if (!all.ok()) return all.status();
-  auto releases = std::make_shared<const Releases>(*std::move(all));
-  absl::MutexLock lock(&mutex_);
-  releases_ = releases;
-  return releases;
-}
-
 absl::StatusOr<v1::CheckUpdatesResponse> UpdateDesk::Check(
     std::string_view cluster_id, const v1::CheckUpdatesRequest& request) const {
   for (int i = 0; i < request.installed_size(); ++i) {
@@ -190,19 +169,20 @@ absl::StatusOr<v1::CheckUpdatesResponse> UpdateDesk::Check(
     }
   }
   const absl::Time now = options_.clock->Now();
-  std::shared_ptr<const Releases> releases;
+  std::vector<Release> releases;
   absl::Status read = options_.store->Read([&](Reader& reader) {
     const absl::StatusOr<License> license = LicenseOf(reader, cluster_id);
     if (!license.ok()) return license.status();
     if (absl::Status usable = CheckUsable(*license, now); !usable.ok()) {
       return usable;
     }
-    auto all = ReleasesIn(reader);
+    absl::StatusOr<std::vector<Release>> all =
+        AllReleases(reader, v1::COMPONENT_UNSPECIFIED);
     if (all.ok()) releases = *std::move(all);
     return all.status();
   });
   if (!read.ok()) return read;
-  v1::CheckUpdatesResponse response = FindUpdates(request, *releases, now);
+  v1::CheckUpdatesResponse response = FindUpdates(request, releases, now);
   if (options_.next_interval.has_value()) {
     *response.mutable_pacing()->mutable_next_interval() =
         ToProto(*options_.next_interval);

@@ -2,16 +2,13 @@
 #ifndef MC_SERVICE_DOMAIN_UPDATES_UPDATES_H_
 #define MC_SERVICE_DOMAIN_UPDATES_UPDATES_H_
 
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "mc-service/store/store.h"
 #include "missioncontrol/v1/updates.pb.h"
@@ -34,7 +31,7 @@ v1::CheckUpdatesResponse FindUpdates(const v1::CheckUpdatesRequest& request,
                                      std::span<const Release> releases,
                                      absl::Time now);
 
-// Every release of a component, unspecified: of all, the newest first.
+// Every release of a component, unspecified: of all, in no particular order.
 absl::StatusOr<std::vector<Release>> AllReleases(Reader& reader,
                                                  v1::Component component);
 
@@ -68,17 +65,7 @@ class UpdateDesk {
       const v1::CheckUpdatesRequest& request) const;
 
  private:
-  using Releases = std::vector<Release>;
-
-  // Every release in the reader's snapshot. They are only ever added to: while
-  // the newest is the same, all are, and are not read again.
-  absl::StatusOr<std::shared_ptr<const Releases>> ReleasesIn(
-      Reader& reader) const ABSL_LOCKS_EXCLUDED(mutex_);
-
   const Options options_;
-  mutable absl::Mutex mutex_;
-  // Those that were read last, the newest first; null: none were.
-  mutable std::shared_ptr<const Releases> releases_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace mc::service

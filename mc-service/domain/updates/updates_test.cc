@@ -197,16 +197,6 @@ TEST_F(UpdateDeskTest, OffersWhatTheStoreHas) {
   EXPECT_EQ(answer->pacing().next_interval().seconds(), 30 * 60);
 }
 
-TEST_F(UpdateDeskTest, ANewReleaseIsOfferedAtOnce) {
-  ASSERT_EQ(desk_.Check("cluster-1", request_)->cluster().version(), "2.0");
-  ASSERT_TRUE(store_
-                  .WriteAndWait([](Writer& writer) {
-                    return writer.InsertRelease(ClusterRelease("2.1"));
-                  })
-                  .ok());
-  EXPECT_EQ(desk_.Check("cluster-1", request_)->cluster().version(), "2.1");
-}
-
 TEST_F(UpdateDeskTest, UnusableLicenseGetsNoUpdates) {
   clock_.Advance(absl::Hours(24));
   const absl::Status status = desk_.Check("cluster-1", request_).status();
