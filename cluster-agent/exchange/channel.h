@@ -18,7 +18,7 @@ struct ChannelOptions {
   // host:port
   std::string address;
   // Absent: the connection is direct, whatever the environment says.
-  std::optional<HttpProxy> proxy;
+  std::optional<HttpProxy> proxy = {};
   // What the server's certificate must come from; empty: the system's CAs.
   std::string root_pem;
   // Both empty on the enrollment listener.
