@@ -61,33 +61,44 @@ class Cluster::BeatStream {
  private:
   void OnStarted(bool ok) {
     if (!ok) return Finish();
+    open_ = true;
     cluster_->SendBeat(cluster_->worker_->now());
+    MaybeWrite();
   }
   void OnRead(bool ok) {
+    reading_ = false;
     if (!ok) return Finish();
     cluster_->OnAnswer();
+    MaybeWrite();
   }
-  void Finish() { call_->Finish(&status_, &finished_); }
+  void Read() {
+    reading_ = true;
+    call_->Read(&answer_, &read_);
+  }
+  void Finish() {
+    open_ = false;
+    call_->Finish(&status_, &finished_);
+  }
   // The queue can return a write after its answer, and after the end.
   void OnWritten(bool /*ok*/) {
     writing_ = false;
     MaybeEnd();
-    if (!over_) MaybeWrite();
+    MaybeWrite();
   }
   void MaybeWrite() {
-    if (writing_) return;
+    if (!open_ || writing_ || reading_) return;
     if (beat_waits_) {
       beat_waits_ = false;
       writing_ = true;
       call_->Write(cluster_->beat_, &written_);
       // Only now: the queue looks through all operations that are under way
       // at each completion, where gRPC is built as Debian does.
-      call_->Read(&answer_, &read_);
+      Read();
     } else if (half_close_waits_) {
       half_close_waits_ = false;
       writing_ = true;
       call_->WritesDone(&written_);
-      call_->Read(&answer_, &read_);
+      Read();
     }
   }
   void OnFinished(bool /*ok*/) {
@@ -104,7 +115,10 @@ class Cluster::BeatStream {
   grpc::Status status_;
   bool beat_waits_ = false;
   bool half_close_waits_ = false;
+  // Started, and without an end so far.
+  bool open_ = false;
   bool writing_ = false;
+  bool reading_ = false;
   bool over_ = false;
   Tag<BeatStream, &BeatStream::OnStarted> started_{this};
   Tag<BeatStream, &BeatStream::OnRead> read_{this};
@@ -354,10 +368,10 @@ void Cluster::OnAnswer() {
 }
 
 void Cluster::OnStreamOver(const grpc::Status& status) {
-  awaited_ = false;
   // The stream calls from its last event.
   worker_->At(worker_->now(), [this] {
     stream_ = nullptr;
+    awaited_ = false;
     if (closing_) return on_closed_();
     worker_->At(worker_->now() + kReopenAfter, [this] {
       if (closing_) return on_closed_();
