@@ -86,8 +86,9 @@ class SiteServerTest : public testing::Test {
     options.deps.master_instance_id = "instance-1";
     options.deps.report_interval = absl::Seconds(30);
     options.deps.is_master = [this] { return is_master_; };
-    options.deps.on_other_master =
-        [this](const std::string& id, absl::Duration) { other_master_ = id; };
+    options.deps.on_other_master = [this](const std::string& id) {
+      other_master_ = id;
+    };
     auto server = SiteServer::Start(std::move(options));
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
