@@ -56,7 +56,7 @@ class Squid:
 
     def start(self):
         self.process = pair.Process(
-            "squid", ["squid", "--foreground", "-f", self.config],
+            "squid", ["squid", "-N", "-f", self.config],
             self.folder / "squid.log")
         pair.eventually(self.listens, "squid listens")
         return self
