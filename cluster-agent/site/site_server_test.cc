@@ -85,9 +85,11 @@ class SiteServerTest : public testing::Test {
     options.deps.master_node_id = kMaster;
     options.deps.master_instance_id = "instance-1";
     options.deps.report_interval = absl::Seconds(30);
+    options.deps.silent_after = absl::Seconds(90);
     options.deps.is_master = [this] { return is_master_; };
-    options.deps.on_other_master =
-        [this](const std::string& id, absl::Duration) { other_master_ = id; };
+    options.deps.on_other_master = [this](const std::string& id) {
+      other_master_ = id;
+    };
     auto server = SiteServer::Start(std::move(options));
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
@@ -437,7 +439,7 @@ TEST_F(SiteServerTest, AnotherMasterIsNoticed) {
   };
   say("instance-1", absl::Seconds(1));
   say("predecessor", absl::Minutes(11));
-  say("long gone", absl::Minutes(9));
+  say("long-gone", absl::Minutes(9));
   EXPECT_EQ(other_master_, "");
   say("other", absl::Seconds(20));
   EXPECT_EQ(other_master_, "other");

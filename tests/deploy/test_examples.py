@@ -48,7 +48,11 @@ class ExamplesTest(unittest.TestCase):
         key = self.folder / "license.key"
         key.write_text("MC-0000-0000-0000-0000-0000-0000-0000\n")
         key.chmod(0o600)
+        password = self.folder / "proxy.password"
+        password.write_text("secret\n")
+        password.chmod(0o600)
         return self.example("cluster-agent.yaml", {
+            "/etc/mission-control/proxy.password": password,
             "/etc/mission-control/server-ca.crt":
                 self.service / "ca" / "server-ca.crt",
             "/etc/mission-control/license.key": key,

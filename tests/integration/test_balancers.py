@@ -66,10 +66,12 @@ class BalancersTest(pair.PairTest):
 
     def all_exchanges(self, service):
         key = service.create_license()["licenseKey"]
-        self.agent(service, key, config={"service": {
+        agent = self.agent(service, key, config={"service": {
             "enrollment": f"{NAMES['enrollment']}:{self.port}",
             "cluster": f"{NAMES['cluster']}:{self.port}",
             "ca_file": str(service.ca)}})
+        pair.eventually((agent.sockets / "agent.sock").exists, "agent.sock")
+        agent.use()
         # The operator comes through the balancer, too.
         lines = [line for line in service.mcctl_config.read_text().splitlines()
                  if not line.startswith("operator_address:")]
