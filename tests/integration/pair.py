@@ -282,13 +282,21 @@ class Agent:
 
     def product(self):
         """AgentService on agent.sock, as the product calls it."""
-        eventually((self.sockets / "agent.sock").exists, "agent.sock is there")
+        self.wait_for_socket()
         return agent_service_pb2_grpc.AgentServiceStub(grpc.secure_channel(
             f"unix:{self.sockets / 'agent.sock'}",
             grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)))
 
+    def wait_for_socket(self):
+        """Until agent.sock takes connections; it is there before that."""
+        def listens():
+            with socket.socket(socket.AF_UNIX) as s:
+                return s.connect_ex(str(self.sockets / "agent.sock")) == 0
+        eventually(listens, "agent.sock takes connections")
+
     def use(self):
         """Records a bit of usage, so that there is something to report."""
+        self.wait_for_socket()
         self.cli("usage", "record", "--environment", "plant",
                  "--rum-sessions", "1")
 

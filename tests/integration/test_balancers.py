@@ -70,7 +70,6 @@ class BalancersTest(pair.PairTest):
             "enrollment": f"{NAMES['enrollment']}:{self.port}",
             "cluster": f"{NAMES['cluster']}:{self.port}",
             "ca_file": str(service.ca)}})
-        pair.eventually((agent.sockets / "agent.sock").exists, "agent.sock")
         agent.use()
         # The operator comes through the balancer, too.
         lines = [line for line in service.mcctl_config.read_text().splitlines()

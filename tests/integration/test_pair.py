@@ -491,7 +491,7 @@ services:
         config.write_text(agent.config.read_text())
         config.chmod(0o644)
         agent.start()
-        pair.eventually((agent.sockets / "agent.sock").exists, "it listens")
+        agent.wait_for_socket()
         nogroup = grp.getgrnam("nogroup").gr_gid
 
         def run_as(uid, gid, *command):

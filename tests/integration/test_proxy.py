@@ -179,12 +179,8 @@ class ProxyTest(pair.PairTest):
                 "ca_file": str(ca)}
         agent = self.agent(self.server, self.key, start=start, config=config)
         if start:
-            self.used(agent)
+            agent.use()
         return agent
-
-    def used(self, agent):
-        pair.eventually((agent.sockets / "agent.sock").exists, "agent.sock")
-        agent.use()
 
     def counts(self):
         return {count["exchange"].removeprefix("EXCHANGE_") for count in
@@ -268,7 +264,7 @@ class ProxyTest(pair.PairTest):
         agent.settings["service"]["ca_file"] = str(inspector.ca)
         agent.write_config()
         agent.start()
-        self.used(agent)
+        agent.use()
         pair.eventually(lambda: self.counts() == EXCHANGES, "all exchanges")
 
 

@@ -45,7 +45,7 @@ class ReachTest(pair.PairTest):
         return agent
 
     def all_exchanges(self, agent):
-        pair.eventually((agent.sockets / "agent.sock").exists, "agent.sock")
+        agent.wait_for_socket()
         agent.cli("usage", "record", "--environment", "plant",
                   "--rum-sessions", "1")
         pair.eventually(lambda: {
