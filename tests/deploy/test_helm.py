@@ -203,6 +203,7 @@ class ChartsTest(unittest.TestCase):
         for chart, name, objects in self.rendered():
             for pod, spec in pod_specs(objects):
                 main = spec["containers"][0]
+                self.assertIn("livenessProbe", main)
                 for probe in ("startupProbe", "readinessProbe"):
                     command = main[probe]["exec"]["command"]
                     self.assertEqual(command[0], "/usr/bin/" + main["name"])
