@@ -87,7 +87,11 @@ class FleetService : public v1::FleetService::CallbackService {
     return options_.calls->Unimplemented(                                     \
         context, "/missioncontrol.v1.FleetService/" #Name);                   \
   }
+  MC_NOT_YET(EraseAccount)
   MC_NOT_YET(UpdateLicense)
+  MC_NOT_YET(ListUsage)
+  MC_NOT_YET(ListLedgerEntries)
+  MC_NOT_YET(VerifyLedger)
   MC_NOT_YET(CreateRollout)
   MC_NOT_YET(ListRollouts)
   MC_NOT_YET(ListFindings)
