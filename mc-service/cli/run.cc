@@ -9,32 +9,13 @@
 #include <vector>
 
 #include "common/lifecycle/lifecycle.h"
-#include "common/log/log.h"
+#include "common/log/log_config.h"
 #include "common/time/clock.h"
 #include "mc-service/cli/checks.h"
 #include "mc-service/server.h"
 
 namespace mc::service {
 namespace {
-
-LogOptions LogOptionsOf(const config::Log& log) {
-  LogOptions options;
-  options.json = log.format() != config::LOG_FORMAT_TEXT;
-  switch (log.level()) {
-    case config::LOG_LEVEL_DEBUG:
-      options.level = LogLevel::kDebug;
-      break;
-    case config::LOG_LEVEL_WARNING:
-      options.level = LogLevel::kWarning;
-      break;
-    case config::LOG_LEVEL_ERROR:
-      options.level = LogLevel::kError;
-      break;
-    default:
-      options.level = LogLevel::kInfo;
-  }
-  return options;
-}
 
 // gRPC's own lines become ours. What it says while the service starts comes
 // back as the error of starting; afterwards it is about clients, for instance
