@@ -11,6 +11,7 @@
 #include "common/lifecycle/lifecycle.h"
 #include "common/log/log_config.h"
 #include "common/time/clock.h"
+#include "common/tls/idle_memory.h"
 #include "mc-service/cli/checks.h"
 #include "mc-service/server.h"
 
@@ -39,6 +40,7 @@ absl::Status Run(const Configuration& configuration) {
   gpr_set_log_function(LogGrpc);
   StopSignal stop;
   RaiseDescriptorLimit();
+  KeepNoIdleTlsBuffers();
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start({.configuration = configuration, .clock = &clock});
   if (!server.ok()) return server.status();
