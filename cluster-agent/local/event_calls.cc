@@ -1,4 +1,5 @@
 // The product's events, and the list of those that are kept.
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -28,7 +29,8 @@ absl::StatusOr<std::vector<v1::ClusterEvent>> EventsOf(
   for (size_t i = 0; i < events.size(); ++i) {
     const absl::Status valid = CheckEvent(events[i]);
     if (!valid.ok()) {
-      return InvalidField(absl::StrCat("events[", i, "]"), valid.message());
+      return InvalidField(absl::StrCat("events[", i, "]"),
+                          std::string(valid.message()));
     }
     CompleteEvent(events[i], now);
   }
