@@ -42,6 +42,7 @@ void AddClusterCommands(CLI::App& app, Context& context);
 void AddConsumptionCommands(CLI::App& app, Context& context);
 void AddReleaseCommands(CLI::App& app, Context& context);
 void AddExchangeCommands(CLI::App& app, Context& context);
+void AddFindingCommands(CLI::App& app, Context& context);
 
 }  // namespace mc::service
 

@@ -50,6 +50,7 @@ int Run(int argc, char** argv) {
   mc::service::AddConsumptionCommands(app, context);
   mc::service::AddReleaseCommands(app, context);
   mc::service::AddExchangeCommands(app, context);
+  mc::service::AddFindingCommands(app, context);
 
   try {
     app.parse(argc, argv);

@@ -3,6 +3,7 @@
 #define MC_SERVICE_STORE_CHECKS_H_
 
 #include "absl/status/status.h"
+#include "mc-service/store/finding_types.h"
 #include "mc-service/store/types.h"
 
 namespace mc::service {
@@ -15,6 +16,9 @@ absl::Status CheckConsumption(const StoredConsumption& stored);
 
 // `document` is what the signed bytes say, for only those are kept.
 absl::Status CheckRelease(const Release& release);
+
+// A gap is of sequences from 1 on, and not empty.
+absl::Status CheckGap(const SequenceGap& gap);
 
 }  // namespace mc::service
 
