@@ -29,7 +29,7 @@ absl::Status Cloned() {
 
 absl::StatusOr<StreamRegistry::Id> StreamRegistry::Add(StreamKind kind,
                                                        std::string_view owner,
-                                                       End end) {
+                                                       End end, Tick tick) {
   // Streams are ended without the lock: they may come back to the registry.
   std::vector<End> superseded;
   Id id = 0;
@@ -44,7 +44,8 @@ absl::StatusOr<StreamRegistry::Id> StreamRegistry::Add(StreamKind kind,
       }
     }
     id = ++last_id_;
-    entries_.try_emplace(id, Entry{kind, std::string(owner), std::move(end)});
+    entries_.try_emplace(
+        id, Entry{kind, std::string(owner), std::move(end), std::move(tick)});
     by_owner_.emplace(owner, id);
     ++counts_[kind];
   }
@@ -58,6 +59,7 @@ absl::StatusOr<StreamRegistry::Id> StreamRegistry::Add(StreamKind kind,
 
 void StreamRegistry::Remove(Id id) {
   End end;
+  Tick tick;
   absl::MutexLock lock(&mutex_);
   const auto entry = entries_.find(id);
   if (entry == entries_.end()) return;
@@ -69,6 +71,7 @@ void StreamRegistry::Remove(Id id) {
   }
   --counts_[entry->second.kind];
   end = std::move(entry->second.end);
+  tick = std::move(entry->second.tick);
   entries_.erase(entry);
 }
 
@@ -93,6 +96,17 @@ void StreamRegistry::EndStreamsOf(std::string_view owner,
     }
   }
   for (const End& end : ends) end(status);
+}
+
+void StreamRegistry::TickAll() const {
+  std::vector<Tick> ticks;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [id, entry] : entries_) {
+      if (entry.tick) ticks.push_back(entry.tick);
+    }
+  }
+  for (const Tick& tick : ticks) tick();
 }
 
 size_t StreamRegistry::Count(StreamKind kind) const {

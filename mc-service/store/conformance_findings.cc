@@ -264,4 +264,29 @@ TEST_P(StoreConformance, GapsAreListedByClusterLicenseAndTime) {
       ElementsAre("1", "2", "3", "4"));
 }
 
+TEST_P(StoreConformance, TimeFrameOfAReportIsFoundByItsKey) {
+  AddFleet();
+  WriteOk([](Writer& w) {
+    auto open = MakeConsumption("c1", "l1", 2, Later(0), "e");
+    open.consumption.mutable_time_frame()->clear_end();
+    absl::Status done =
+        w.InsertConsumption(MakeConsumption("c1", "l1", 1, Later(0), "e"));
+    done.Update(w.InsertConsumption(open));
+    return done;
+  });
+  const auto find = [&](const std::string& cluster, uint64_t epoch,
+                        uint64_t sequence) {
+    return Read([&](Reader& r) {
+      return r.ConsumptionTimeFrame(cluster, epoch, sequence);
+    });
+  };
+  EXPECT_EQ(find("c1", 7, 1).value_or(TimeSpan()),
+            (TimeSpan{Later(0), Later(600)}));
+  EXPECT_EQ(find("c1", 7, 2).value_or(TimeSpan()),
+            (TimeSpan{Later(0), absl::InfiniteFuture()}));
+  EXPECT_EQ(find("c1", 7, 3).status().code(), kNotFound);
+  EXPECT_EQ(find("c1", 8, 1).status().code(), kNotFound);
+  EXPECT_EQ(find("c2", 7, 1).status().code(), kNotFound);
+}
+
 }  // namespace mc::service

@@ -103,6 +103,9 @@ class Reader {
   virtual absl::StatusOr<SequenceGap> FindGap(std::string_view cluster_id,
                                               uint64_t epoch,
                                               uint64_t sequence) = 0;
+  // The time frame of an accepted consumption report.
+  virtual absl::StatusOr<TimeSpan> ConsumptionTimeFrame(
+      std::string_view cluster_id, uint64_t epoch, uint64_t sequence) = 0;
   // What remains of the gap that began at `origin`.
   virtual absl::StatusOr<int64_t> CountGaps(std::string_view cluster_id,
                                             uint64_t epoch,

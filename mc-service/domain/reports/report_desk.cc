@@ -15,7 +15,10 @@
 #include "common/wire/check.h"
 #include "mc-service/domain/consumption/balance.h"
 #include "mc-service/domain/consumption/rules.h"
+#include "mc-service/domain/findings/gaps.h"
+#include "mc-service/domain/findings/sightings.h"
 #include "mc-service/domain/health/assessment.h"
+#include "mc-service/domain/pacing/admission.h"
 
 namespace mc::service {
 namespace {
@@ -116,7 +119,11 @@ absl::Status RecordOnce(Writer& writer, ConsumptionWork& work,
   if (before.ok()) {
     if (before->digest != work.digest) {
       receipt = Conflict(work.key);
-    } else if (!receipt.ParseFromString(before->receipt)) {
+      return writer.RaiseFinding(
+          ConflictOf(work.key, work.stored.consumption.time_frame(),
+                     work.stored.accepted_at));
+    }
+    if (!receipt.ParseFromString(before->receipt)) {
       return absl::DataLossError("a stored receipt does not parse");
     }
     return absl::OkStatus();
@@ -128,6 +135,12 @@ absl::Status RecordOnce(Writer& writer, ConsumptionWork& work,
   absl::StatusOr<License> license = writer.GetLicense(cluster->license_id);
   if (!license.ok()) return license.status();
   work.stored.license_id = license->id;
+  if (absl::Status noted =
+          NoteArrival(writer, work.key, work.stored.consumption.time_frame(),
+                      work.stored.accepted_at);
+      !noted.ok()) {
+    return noted;
+  }
   absl::StatusOr<v1::ConsumptionResult> result =
       RecordConsumption(writer, *license, work.stored);
   if (!result.ok()) return result.status();
@@ -208,6 +221,13 @@ absl::StatusOr<v1::Welcome> ReportDesk::Greet(const v1::Hello& hello) {
         return absl::OkStatus();
       });
   if (!status.ok()) return status;
+  if (options_.backlog != nullptr) {
+    const absl::Duration wait =
+        options_.backlog->WhenToBegin(options_.clock->Now());
+    if (wait > absl::ZeroDuration()) {
+      *welcome.mutable_pacing()->mutable_retry_after() = ToProto(wait);
+    }
+  }
   return welcome;
 }
 
@@ -228,11 +248,43 @@ void ReportDesk::Accept(Submission submission, Done done) {
   if (absl::Status s = CheckPayload(report); !s.ok()) {
     return done(Rejected(key, s, /*resendable=*/false));
   }
+  if (!Admit(report, key, done)) return;
   if (report.has_health_check()) {
     AcceptHealth(std::move(submission), std::move(done));
   } else {
     AcceptConsumption(std::move(submission), std::move(done));
   }
+}
+
+bool ReportDesk::Admit(const v1::ReportEnvelope& report, const ReportKey& key,
+                       Done& done) const {
+  // Of health checks only the latest is sent: there is no backlog of them.
+  if (options_.backlog == nullptr || report.has_health_check()) return true;
+  const absl::Time now = options_.clock->Now();
+  const absl::StatusOr<absl::Time> created = FromProto(report.created_at());
+  if (!created.ok() || now - *created < options_.backlog_age) return true;
+  const Admission::Verdict verdict = options_.backlog->Ask(now);
+  if (!verdict.admitted) {
+    done(Rejected(
+        key,
+        WithRetryDelay(
+            Error(absl::StatusCode::kUnavailable, v1::ERROR_REASON_OVERLOADED,
+                  "many clusters send what waited during an outage; send it "
+                  "again later"),
+            verdict.retry_after),
+        /*resendable=*/true));
+    return false;
+  }
+  if (verdict.retry_after > absl::ZeroDuration()) {
+    done = [done = std::move(done),
+            wait = verdict.retry_after](v1::ReportReceipt receipt) {
+      if (!receipt.pacing().has_retry_after()) {
+        *receipt.mutable_pacing()->mutable_retry_after() = ToProto(wait);
+      }
+      done(std::move(receipt));
+    };
+  }
+  return true;
 }
 
 void ReportDesk::AcceptHealth(Submission submission, Done done) {

@@ -7,6 +7,11 @@
 namespace mc::service {
 namespace {
 
+absl::Time ToTime(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) +
+         absl::Nanoseconds(time.nanos());
+}
+
 bool Same(const FindingKey& a, const FindingKey& b) {
   return a.cluster_id == b.cluster_id && a.kind == b.kind &&
          a.subject == b.subject;
@@ -74,6 +79,21 @@ absl::StatusOr<SequenceGap> FakeSession::FindGap(std::string_view cluster_id,
     return row.cluster_id == cluster_id && row.epoch == epoch &&
            row.first <= sequence && sequence <= row.last;
   }));
+}
+
+absl::StatusOr<TimeSpan> FakeSession::ConsumptionTimeFrame(
+    std::string_view cluster_id, uint64_t epoch, uint64_t sequence) {
+  const StoredConsumption* row =
+      FindRow(state_.consumption, [&](const StoredConsumption& row) {
+        return row.key.cluster_id == cluster_id && row.key.epoch == epoch &&
+               row.key.sequence == sequence;
+      });
+  if (row == nullptr) return absl::NotFoundError("it is not in the store");
+  const v1::TimeFrame& frame = row->consumption.time_frame();
+  TimeSpan span;
+  if (frame.has_start()) span.start = ToTime(frame.start());
+  if (frame.has_end()) span.end = ToTime(frame.end());
+  return span;
 }
 
 absl::StatusOr<int64_t> FakeSession::CountGaps(std::string_view cluster_id,

@@ -116,6 +116,9 @@ class FakeSession final : public Writer {
   absl::StatusOr<SequenceGap> FindGap(std::string_view cluster_id,
                                       uint64_t epoch,
                                       uint64_t sequence) override;
+  absl::StatusOr<TimeSpan> ConsumptionTimeFrame(std::string_view cluster_id,
+                                                uint64_t epoch,
+                                                uint64_t sequence) override;
   absl::StatusOr<int64_t> CountGaps(std::string_view cluster_id, uint64_t epoch,
                                     uint64_t origin) override;
   absl::Status RaiseFinding(const Sighting& sighting) override;

@@ -152,6 +152,21 @@ absl::StatusOr<SequenceGap> Session::FindGap(std::string_view cluster_id,
   return gap;
 }
 
+absl::StatusOr<TimeSpan> Session::ConsumptionTimeFrame(
+    std::string_view cluster_id, uint64_t epoch, uint64_t sequence) {
+  return One<TimeSpan>(
+      [](const Statement& row) {
+        TimeSpan span;
+        if (!row.IsNull(0)) span.start = absl::FromUnixNanos(row.Int64(0));
+        if (!row.IsNull(1)) span.end = absl::FromUnixNanos(row.Int64(1));
+        return span;
+      },
+      "SELECT time_frame_start_ns, time_frame_end_ns FROM consumption_report "
+      "WHERE cluster_row = (SELECT id FROM cluster WHERE cluster_id = ?) AND "
+      "epoch = ? AND sequence = ?",
+      cluster_id, epoch, sequence);
+}
+
 absl::StatusOr<int64_t> Session::CountGaps(std::string_view cluster_id,
                                            uint64_t epoch, uint64_t origin) {
   return Number(
