@@ -1,7 +1,9 @@
 #include "mc-service/api/stream_registry.h"
 
+#include <algorithm>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "common/status/status.h"
 #include "missioncontrol/v1/errors.pb.h"
 
@@ -9,6 +11,10 @@ namespace mc::service {
 namespace {
 
 namespace v1 = missioncontrol::v1;
+
+// Between those that come back after the service has stopped.
+constexpr absl::Duration kReturnInterval = absl::Milliseconds(2);
+constexpr absl::Duration kLongestReturn = absl::Minutes(1);
 
 absl::Status Stopping() {
   return Error(absl::StatusCode::kUnavailable, v1::ERROR_REASON_OVERLOADED,
@@ -82,7 +88,12 @@ void StreamRegistry::Drain() {
     draining_ = true;
     for (const auto& [id, entry] : entries_) all.push_back(entry.end);
   }
-  for (const End& end : all) end(Stopping());
+  // They do not come back all at once.
+  absl::Duration delay;
+  for (const End& end : all) {
+    end(WithRetryDelay(Stopping(), delay));
+    delay = std::min(delay + kReturnInterval, kLongestReturn);
+  }
 }
 
 void StreamRegistry::EndStreamsOf(std::string_view owner,

@@ -47,7 +47,8 @@ class StreamRegistry {
 
   void Remove(Id id) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Ends all streams with UNAVAILABLE (OVERLOADED) and takes no further ones.
+  // Ends all streams with UNAVAILABLE (OVERLOADED), each with another delay
+  // before it may come back, and takes no further ones.
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Ends the streams of one owner, for instance when it was revoked.
