@@ -33,6 +33,19 @@ Sighting ConflictOf(const ReportKey& key, const v1::TimeFrame& in_doubt,
   return sighting;
 }
 
+Sighting DroppedEventsOf(const ReportKey& key, const v1::DroppedRange& range,
+                         absl::Time at) {
+  Sighting sighting;
+  sighting.key = {key.cluster_id, v1::FINDING_KIND_EVENTS_DROPPED,
+                  absl::StrCat(v1::Lane_Name(key.lane), "/", key.epoch)};
+  sighting.message =
+      absl::StrCat("The agent had no room for all events, and dropped reports ",
+                   range.first_sequence(), " to ", range.last_sequence(),
+                   " of epoch ", key.epoch, ". What they told is lost.");
+  sighting.at = at;
+  return sighting;
+}
+
 FindingKey KeyOf(const SequenceGap& gap) {
   return {gap.cluster_id, v1::FINDING_KIND_SEQUENCE_GAP,
           absl::StrCat(v1::Lane_Name(v1::LANE_BILLING), "/", gap.epoch, "/",

@@ -18,6 +18,10 @@ TimeSpan SpanOf(const v1::TimeFrame& frame);
 Sighting ConflictOf(const ReportKey& key, const v1::TimeFrame& in_doubt,
                     absl::Time at);
 
+// The agent had to drop reports of events.
+Sighting DroppedEventsOf(const ReportKey& key, const v1::DroppedRange& range,
+                         absl::Time at);
+
 // Reports are missing. What remains of one gap has the key of the whole.
 FindingKey KeyOf(const SequenceGap& gap);
 Sighting GapOf(const SequenceGap& gap, absl::Time at);

@@ -34,6 +34,8 @@ struct FakeState {
   std::map<std::tuple<std::string, std::string, std::string, absl::Time>,
            HostHour>
       host_hours;
+  FakeTable<StoredEvent> events;
+  FakeTable<DroppedEvents> dropped_events;
   FakeTable<NodePresence> presence;
   FakeTable<ExchangeCount> exchange_counts;
   FakeTable<Release> releases;
@@ -126,6 +128,13 @@ class FakeSession final : public Writer {
   absl::Status PutGap(const SequenceGap& gap) override;
   absl::Status RemoveGap(std::string_view cluster_id, uint64_t epoch,
                          uint64_t first) override;
+
+  absl::StatusOr<Paged<StoredEvent>> ListEvents(const EventFilter& filter,
+                                                const Page& page) override;
+  absl::StatusOr<Paged<DroppedEvents>> ListDroppedEvents(
+      std::string_view cluster_id, const Page& page) override;
+  absl::Status InsertEvent(const StoredEvent& event) override;
+  absl::Status PutDroppedEvents(const DroppedEvents& dropped) override;
 
  private:
   ClusterOverview Complete(ClusterOverview overview) const;
