@@ -364,6 +364,10 @@ TEST_F(ReportDeskTest, DeclaredRangesAreKept) {
   EXPECT_EQ(dropped->items[0].epoch, 7u);
   EXPECT_EQ(dropped->items[0].first_sequence, 3u);
   EXPECT_EQ(dropped->items[0].last_sequence, 8u);
+  const auto findings = Findings();
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].last.key.kind, v1::FINDING_KIND_EVENTS_DROPPED);
+  EXPECT_EQ(findings[0].last.time_frame, std::nullopt);
 }
 
 TEST_F(ReportDeskTest, OneBadEventRefusesItsReport) {
