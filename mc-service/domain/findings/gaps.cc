@@ -1,6 +1,7 @@
 #include "mc-service/domain/findings/gaps.h"
 
 #include <algorithm>
+#include <string>
 
 #include "mc-service/domain/findings/sightings.h"
 
@@ -86,6 +87,15 @@ absl::Status NoteArrival(Writer& writer, const ReportKey& key,
   if (absl::IsNotFound(gap.status())) return absl::OkStatus();
   if (!gap.ok()) return gap.status();
   return Shrink(writer, *gap, key.sequence, span, now);
+}
+
+absl::StatusOr<bool> HasGap(Reader& reader, std::string_view cluster_id,
+                            absl::Time from, absl::Time to) {
+  const absl::StatusOr<Paged<SequenceGap>> gaps = reader.OpenGaps(
+      {.cluster_id = std::string(cluster_id), .from = from, .to = to},
+      {.limit = 1});
+  if (!gaps.ok()) return gaps.status();
+  return !gaps->items.empty();
 }
 
 absl::StatusOr<int64_t> RaiseGaps(Writer& writer, absl::Time opened_before,

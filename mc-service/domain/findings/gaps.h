@@ -3,6 +3,7 @@
 #define MC_SERVICE_DOMAIN_FINDINGS_GAPS_H_
 
 #include <cstdint>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -17,6 +18,11 @@ namespace mc::service {
 // accepts the report, before it is inserted; errors are those of the store.
 absl::Status NoteArrival(Writer& writer, const ReportKey& key,
                          const v1::TimeFrame& time_frame, absl::Time now);
+
+// Whether consumption reports of the cluster are missing whose usage may be in
+// [from, to).
+absl::StatusOr<bool> HasGap(Reader& reader, std::string_view cluster_id,
+                            absl::Time from, absl::Time to);
 
 // Raises a finding for each gap that has none and was opened before
 // `opened_before`, for at most `limit` of them. Returns how many.

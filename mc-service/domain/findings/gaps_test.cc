@@ -178,6 +178,32 @@ TEST_F(GapsTest, YoungGapIsNoFinding) {
   EXPECT_EQ(raised, 0);
 }
 
+TEST_F(GapsTest, PeriodWithUsageInDoubtHasAGap) {
+  const auto has_gap = [&](int64_t from, int64_t to) {
+    bool gap = false;
+    EXPECT_TRUE(store_
+                    .Read([&](Reader& reader) {
+                      const auto answer =
+                          HasGap(reader, "c-1", start_ + absl::Hours(from),
+                                 start_ + absl::Hours(to));
+                      gap = answer.value_or(false);
+                      return answer.status();
+                    })
+                    .ok());
+    return gap;
+  };
+  Arrive(1);
+  Arrive(4);
+  EXPECT_FALSE(has_gap(0, 2));
+  EXPECT_TRUE(has_gap(0, 3));
+  EXPECT_TRUE(has_gap(3, 9));
+  EXPECT_FALSE(has_gap(4, 9));
+  Arrive(3);
+  EXPECT_FALSE(has_gap(3, 9));
+  Arrive(2);
+  EXPECT_FALSE(has_gap(0, 9));
+}
+
 TEST_F(GapsTest, GapsOfAnOlderEpochStayOpen) {
   Arrive(1);
   Arrive(3);
