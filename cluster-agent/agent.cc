@@ -164,6 +164,9 @@ absl::Status RunningAgent::OpenState() {
     // Without the path, which does not leave the site.
     events_.RaiseTrouble("a row is damaged on disk and was set aside", 1);
   };
+  options.on_events_dropped = [this](int64_t reports) {
+    events_.Dropped(reports);
+  };
   options.on_disk_full = [this](bool full) { events_.DiskFull(full); };
   auto outbox = Outbox::Open(std::move(options));
   if (!outbox.ok()) return outbox.status();
@@ -177,7 +180,7 @@ void RunningAgent::RecordEvent(v1::ClusterEvent event,
   event_outbox_->RecordEvents(
       {std::move(event)},
       [done = std::move(done)](const absl::StatusOr<RecordEventsResult>& kept) {
-        done(kept.status(), kept.ok() ? kept->dropped : 0);
+        done(kept.status());
       });
 }
 
@@ -277,17 +280,16 @@ absl::Status RunningAgent::Open() {
 }
 
 absl::Status RunningAgent::Listen() {
-  LocalDeps deps{
-      .outbox = outbox_.get(),
-      .description = description_.get(),
-      .executor = &executor_,
-      .clock = options_.clock,
-      .other_environments = EnvironmentIds(inventory()),
-      .status = [this] { return Status(); },
-      .on_described = [this] { exchanges_->CheckVersion(); },
-      .on_events = [this](int64_t dropped) { events_.Kept(dropped); },
-      .nodes = site_ == nullptr ? nullptr : site_->registry(),
-      .own_node = [this] { return OwnNode(); }};
+  LocalDeps deps{.outbox = outbox_.get(),
+                 .description = description_.get(),
+                 .executor = &executor_,
+                 .clock = options_.clock,
+                 .other_environments = EnvironmentIds(inventory()),
+                 .status = [this] { return Status(); },
+                 .on_described = [this] { exchanges_->CheckVersion(); },
+                 .on_events = [this] { events_.Kept(); },
+                 .nodes = site_ == nullptr ? nullptr : site_->registry(),
+                 .own_node = [this] { return OwnNode(); }};
   auto sockets = LocalSockets::Open(configuration(), deps);
   if (!sockets.ok()) return sockets.status();
   sockets_ = *std::move(sockets);

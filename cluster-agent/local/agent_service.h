@@ -32,8 +32,8 @@ struct LocalDeps {
   std::function<missioncontrol::v1::GetStatusResponse()> status;
   // After the product has described its node, or on a node its ActiveGates.
   std::function<void()> on_described;
-  // After the product has told events, and how many older ones went for them.
-  std::function<void(int64_t dropped)> on_events = nullptr;
+  // After the product has told events.
+  std::function<void()> on_events = nullptr;
   // The other nodes of the site; null: this master serves none.
   NodeRegistry* nodes = nullptr;
   // The master's own line in the list of nodes; null: this is not the master.
