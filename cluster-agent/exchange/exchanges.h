@@ -16,8 +16,9 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "cluster-agent/domain/documents/documents.h"
+#include "cluster-agent/domain/documents/key_ring.h"
 #include "cluster-agent/domain/health/health_builder.h"
+#include "cluster-agent/domain/license/license_keeper.h"
 #include "cluster-agent/domain/mastership/other_master.h"
 #include "cluster-agent/domain/proxy/proxy.h"
 #include "cluster-agent/exchange/enrollment.h"
@@ -46,6 +47,7 @@ class Exchanges {
     Outbox* outbox = nullptr;
     StatusBoard* board = nullptr;
     OtherMaster* other_master = nullptr;
+    LicenseKeeper* license = nullptr;
     HealthSources health;
     // A secret.
     std::string license_key;
@@ -96,9 +98,6 @@ class Exchanges {
   void CheckLicense(PeriodicExchange::Done done);
   void CheckHealth(PeriodicExchange::Done done);
   void CheckUpdates(PeriodicExchange::Done done);
-  absl::Status KeepLicense(
-      const missioncontrol::v1::CheckLicenseResponse& answer);
-  void ShowKeptLicense();
   std::vector<missioncontrol::v1::StreamHeartbeatsRequest> Beats() const;
 
   const Options options_;
@@ -112,11 +111,11 @@ class Exchanges {
   std::unique_ptr<PeriodicExchange> updates_;
 
   absl::Mutex mutex_;
-  // Made once, when the cluster is registered; then they stay.
   bool registered_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool updates_begun_ ABSL_GUARDED_BY(mutex_) = false;
-  DocumentKeys document_keys_;
+  KeyRing document_keys_;
+  // Made once, when the cluster is registered; then they stay.
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<missioncontrol::v1::ClusterService::Stub> stub_;
   std::unique_ptr<grpc::GenericStub> raw_stub_;

@@ -29,14 +29,14 @@ struct LicenseSituation {
   // The last one that was verified; null: none yet. Not owned.
   const missioncontrol::v1::LicenseDocument* license = nullptr;
   // By this machine's clock. It moves deadlines, but no standing.
-  absl::Time now;
+  absl::Time now = {};
   // The service's time: what it said at the last contact, and the time since
   // boot from then on. Absent after a reboot without contact.
-  std::optional<absl::Time> anchored;
+  std::optional<absl::Time> anchored = {};
   // The service's time was at least this, known from before a reboot.
   absl::Time service_time_passed = absl::InfinitePast();
   // Since the last contact.
-  absl::Duration offline;
+  absl::Duration offline = {};
   // The last attempt to reach the service got no answer.
   bool unreachable = false;
 };

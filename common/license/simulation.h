@@ -15,11 +15,11 @@ struct SimulationArguments {
   // How long the service cannot be reached.
   std::string offline = "20d";
   // classic, trial or subscription. Empty: another license is simulated.
-  std::string model;
+  std::string model = {};
   // RFC 3339; empty: without end.
-  std::string ends_at;
+  std::string ends_at = {};
   // A duration; empty: the model's.
-  std::string grace;
+  std::string grace = {};
   bool overage = false;
 };
 

@@ -15,9 +15,9 @@ namespace v1 = missioncontrol::v1;
 constexpr size_t kEd25519KeyBytes = 32;
 
 bool Knows(const DocumentKeys& keys, const std::string& key_id) {
-  return std::any_of(
-      keys.begin(), keys.end(),
-      [&](const v1::DocumentKey& key) { return key.key_id() == key_id; });
+  return std::any_of(keys.begin(), keys.end(), [&](const v1::DocumentKey& key) {
+    return key.key_id() == key_id;
+  });
 }
 
 }  // namespace

@@ -44,10 +44,9 @@ class Successions : public testing::Test {
 TEST_F(Successions, AreFollowedFromAnyKeyOfTheChain) {
   Add(first_, second_.document_key());
   Add(second_, third_.document_key());
-  EXPECT_THAT(*Follow(first_), ElementsAre(first_.key_id(), second_.key_id(),
-                                           third_.key_id()));
-  EXPECT_THAT(*Follow(second_),
-              ElementsAre(second_.key_id(), third_.key_id()));
+  EXPECT_THAT(*Follow(first_),
+              ElementsAre(first_.key_id(), second_.key_id(), third_.key_id()));
+  EXPECT_THAT(*Follow(second_), ElementsAre(second_.key_id(), third_.key_id()));
   EXPECT_THAT(*Follow(third_), ElementsAre(third_.key_id()));
 }
 

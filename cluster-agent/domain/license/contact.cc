@@ -30,10 +30,10 @@ LicenseSituation SituationOf(const AgentContact& kept) {
       TimeOf(kept.has_service_time(), kept.service_time());
   if (kept.has_service_time() && kept.has_contact_since_boot() &&
       kept.has_noted_since_boot()) {
-    situation.anchored =
-        situation.service_time_passed +
-        std::max(absl::ZeroDuration(), DurationOf(kept.noted_since_boot()) -
-                                           DurationOf(kept.contact_since_boot()));
+    situation.anchored = situation.service_time_passed +
+                         std::max(absl::ZeroDuration(),
+                                  DurationOf(kept.noted_since_boot()) -
+                                      DurationOf(kept.contact_since_boot()));
   }
   return situation;
 }

@@ -40,8 +40,7 @@ TEST_F(ContactTest, OfflineIsTheTimeSinceTheLastContact) {
 
 TEST_F(ContactTest, WithinABootTheWallClockMovesNothing) {
   contact_.Reached(kThere);
-  for (const absl::Duration step :
-       {365 * kDay, -2 * 365 * kDay, kDay, -kDay}) {
+  for (const absl::Duration step : {365 * kDay, -2 * 365 * kDay, kDay, -kDay}) {
     clock_.SetNow(clock_.Now() + step);
     EXPECT_EQ(contact_.Offline(), absl::ZeroDuration());
     EXPECT_EQ(contact_.Anchored(), kThere);

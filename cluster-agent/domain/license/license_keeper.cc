@@ -79,9 +79,8 @@ void LicenseKeeper::Load(const DocumentKeys& keys) {
                                options_.state->directory->cluster_id());
   const auto verified_at = FromProto((*kept)->verified_at());
   if (!license.ok() || !verified_at.ok()) {
-    return WarnAbout(
-        "the kept license is not believed",
-        license.ok() ? verified_at.status() : license.status());
+    return WarnAbout("the kept license is not believed",
+                     license.ok() ? verified_at.status() : license.status());
   }
   if (!contact.ok()) {
     WarnAbout("the kept time of the last contact cannot be read",
@@ -115,7 +114,8 @@ absl::Status LicenseKeeper::FollowKeys(const v1::CheckLicenseResponse& answer,
   if (!all.ok() || all->size() == known.size()) return all.status();
   {
     absl::MutexLock lock(&options_.state->mutex);
-    const absl::Status saved = options_.state->directory->SaveDocumentKeys(*all);
+    const absl::Status saved =
+        options_.state->directory->SaveDocumentKeys(*all);
     if (!saved.ok()) return saved;
   }
   LogInfo("the service signs with a new document key",
@@ -200,9 +200,11 @@ LicenseKeeper::News LicenseKeeper::Refresh() {
   const LicenseSituation situation = Situation();
   News news;
   news.events = LicenseEvents(situation, told_);
-  std::string shown = Shown(license_, JudgeLicense(situation));
+  v1::LicenseAnswer answer = JudgeLicense(situation);
+  std::string shown = Shown(license_, answer);
   if (shown != shown_) {
     shown_ = std::move(shown);
+    news.changed = std::move(answer);
     for (const std::weak_ptr<Watcher>& known : watchers_) {
       if (std::shared_ptr<Watcher> watcher = known.lock()) {
         news.watchers.push_back(std::move(watcher));
@@ -215,11 +217,15 @@ LicenseKeeper::News LicenseKeeper::Refresh() {
 }
 
 void LicenseKeeper::Tell(const News& news) {
-  for (const v1::ClusterEvent& event : news.events) {
-    LogWarning("license",
-               {{"event", v1::ClusterEventType_Name(event.type())},
-                {"status", v1::LicenseStatus_Name(event.license().status())}});
-    if (options_.events != nullptr) options_.events->Raise(event);
+  if (news.changed.has_value()) {
+    LogInfo("license",
+            {{"standing", v1::LicenseStanding_Name(news.changed->standing())},
+             {"reason", news.changed->reason()}});
+  }
+  if (options_.events != nullptr) {
+    for (const v1::ClusterEvent& event : news.events) {
+      options_.events->Raise(event);
+    }
   }
   for (const std::shared_ptr<Watcher>& watcher : news.watchers) (*watcher)();
 }

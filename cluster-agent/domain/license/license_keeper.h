@@ -80,6 +80,8 @@ class LicenseKeeper {
   // What is to be told once the lock is free.
   struct News {
     std::vector<missioncontrol::v1::ClusterEvent> events;
+    // Absent: it is as it was.
+    std::optional<missioncontrol::v1::LicenseAnswer> changed;
     Watchers watchers;
   };
 
@@ -87,8 +89,7 @@ class LicenseKeeper {
   // Looks what has changed, and when to look again.
   News Refresh() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Tell(const News& news) ABSL_LOCKS_EXCLUDED(mutex_);
-  void ScheduleTick(absl::Duration delay)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ScheduleTick(absl::Duration delay) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Tick() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status FollowKeys(
       const missioncontrol::v1::CheckLicenseResponse& answer, KeyRing& keys);
