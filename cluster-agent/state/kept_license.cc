@@ -22,10 +22,10 @@ absl::StatusOr<KeptLicense> ReadKeptLicense(const std::string& path) {
   if (!cluster_id.ok()) return cluster_id.status();
   if (!cluster_id->has_value()) return none;
   kept.cluster_id = std::string(absl::StripAsciiWhitespace(**cluster_id));
+  using File = std::pair<const char*, google::protobuf::Message*>;
   for (const auto& [name, message] :
-       {std::pair<const char*, google::protobuf::Message*>(
-            state_files::kRegistration, &kept.registration),
-        {state_files::kLicense, &kept.license}}) {
+       {File(state_files::kRegistration, &kept.registration),
+        File(state_files::kLicense, &kept.license)}) {
     const absl::StatusOr<bool> found = ReadJsonFile(file(name), message);
     if (!found.ok()) return found.status();
     if (!*found) return none;

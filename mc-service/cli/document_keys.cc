@@ -48,8 +48,8 @@ bool ParseList(const json& document, const char* name,
 }
 
 template <typename Message>
-absl::StatusOr<json> ListOf(const std::vector<Message>& messages) {
-  json list = json::array();
+absl::Status AddList(const std::vector<Message>& messages, json& list) {
+  list = json::array();
   for (const Message& message : messages) {
     std::string text;
     if (!google::protobuf::util::MessageToJsonString(message, &text).ok()) {
@@ -57,16 +57,15 @@ absl::StatusOr<json> ListOf(const std::vector<Message>& messages) {
     }
     list.push_back(json::parse(text, nullptr, /*allow_exceptions=*/false));
   }
-  return list;
+  return absl::OkStatus();
 }
 
 absl::Status WriteHistory(const StateLayout& state,
                           const DocumentKeyHistory& history) {
-  const absl::StatusOr<json> keys = ListOf(history.keys);
-  if (!keys.ok()) return keys.status();
-  const absl::StatusOr<json> successions = ListOf(history.successions);
-  if (!successions.ok()) return successions.status();
-  const json document = {{"keys", *keys}, {"successions", *successions}};
+  json document;
+  absl::Status status = AddList(history.keys, document["keys"]);
+  status.Update(AddList(history.successions, document["successions"]));
+  if (!status.ok()) return status;
   return AtomicWrite(state.DocumentKeyHistoryFile(), document.dump(2) + "\n",
                      kMode);
 }
