@@ -17,6 +17,9 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "cluster-agent/domain/documents/key_ring.h"
+#include "cluster-agent/domain/events/clock_watch.h"
+#include "cluster-agent/domain/events/connection_watch.h"
+#include "cluster-agent/domain/events/event_sink.h"
 #include "cluster-agent/domain/health/health_builder.h"
 #include "cluster-agent/domain/license/license_keeper.h"
 #include "cluster-agent/domain/mastership/other_master.h"
@@ -48,6 +51,10 @@ class Exchanges {
     StatusBoard* board = nullptr;
     OtherMaster* other_master = nullptr;
     LicenseKeeper* license = nullptr;
+    // May be null, all three.
+    EventSink* events = nullptr;
+    ConnectionWatch* connection_watch = nullptr;
+    ClockWatch* clock_watch = nullptr;
     HealthSources health;
     // A secret.
     std::string license_key;
@@ -98,6 +105,8 @@ class Exchanges {
   void CheckLicense(PeriodicExchange::Done done);
   void CheckHealth(PeriodicExchange::Done done);
   void CheckUpdates(PeriodicExchange::Done done);
+  void CompareClocks(absl::Time sent,
+                     const missioncontrol::v1::CheckLicenseResponse& answer);
   std::vector<missioncontrol::v1::StreamHeartbeatsRequest> Beats() const;
 
   const Options options_;

@@ -164,7 +164,7 @@ TEST_F(LicenseWatchTest, WatchersAreBounded) {
   EXPECT_EQ(ReasonOf(Watch()->End()), v1::ERROR_REASON_OVERLOADED);
   // One that goes makes room; how soon is gRPC's affair.
   first->context.TryCancel();
-  first->End();
+  EXPECT_TRUE(absl::IsCancelled(first->End()));
   for (int i = 0; i < 60'000; ++i) {
     const auto third = Watch();
     if (third->Next() == v1::LICENSE_STANDING_UNKNOWN) return;
