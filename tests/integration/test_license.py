@@ -209,7 +209,7 @@ class LicenseTests(pair.PairTest):
 
     def test_document_keys_follow_each_other(self):
         service, agent = self.both()
-        service.mcctl("release", "create", "--component", "cluster",
+        service.mcctl("release", "add", "--component", "cluster",
                       "--version", "9.0.0", "--url", "https://example.com/9",
                       "--size", "10", "--sha256", "ab" * 32)
         self.offered(agent, "cluster 9.0.0")
