@@ -31,6 +31,7 @@
 #include "mc-service/api/enrollment_service.h"
 #include "mc-service/api/fleet_service.h"
 #include "mc-service/api/stream_registry.h"
+#include "mc-service/cli/document_keys.h"
 #include "mc-service/domain/enrollment/directory.h"
 #include "mc-service/domain/enrollment/enrollment_desk.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
@@ -71,6 +72,7 @@ struct Graph {
     std::unique_ptr<Store> store;
     DocumentSigner signer;
     CertificateAuthority cluster_ca;
+    DocumentKeyHistory key_history;
   };
 
   Graph(const config::ServiceConfig& values, const Clock* clock,
@@ -109,13 +111,15 @@ struct Graph {
                     .clock = clock,
                     .trust_domain = values.trust_domain(),
                     .certificate_lifetime =
-                        *FromProto(values.certificates().cluster_lifetime())}),
+                        *FromProto(values.certificates().cluster_lifetime()),
+                    .older_document_keys = durable.key_history.keys}),
         licenses(
             {.store = store(),
              .signer = &durable.signer,
              .clock = clock,
              .next_interval = IntervalOf(values.pacing().has_license_interval(),
-                                         values.pacing().license_interval())}),
+                                         values.pacing().license_interval()),
+             .key_successions = durable.key_history.successions}),
         updates(
             {.store = store(),
              .clock = clock,
@@ -329,6 +333,9 @@ class RunningServer : public Server {
     absl::StatusOr<DocumentSigner> signer =
         DocumentSigner::Create(*std::move(key));
     if (!signer.ok()) return signer.status();
+    absl::StatusOr<DocumentKeyHistory> history =
+        ReadDocumentKeyHistory(state());
+    if (!history.ok()) return history.status();
     const CertificateFiles files = state().ClusterCa();
     const absl::StatusOr<std::string> ca = ReadFile(files.certificate);
     if (!ca.ok()) return ca.status();
@@ -340,7 +347,7 @@ class RunningServer : public Server {
     graph_ = std::make_unique<Graph>(
         values(), options_.clock, &metrics_,
         Graph::Durable{*std::move(store), *std::move(signer),
-                       *std::move(authority)});
+                       *std::move(authority), *std::move(history)});
     AddMetrics();
     return absl::OkStatus();
   }

@@ -319,7 +319,7 @@ absl::Status Reports::CheckReceipt(const std::string& sha256,
   if (!receipt.has_consumption()) {
     return absl::InternalError("the receipt holds no result");
   }
-  return VerifyReceipt(receipt.signed_receipt(), options_.document_keys,
+  return VerifyReceipt(receipt.signed_receipt(), options_.document_keys->keys(),
                        {.cluster_id = options_.cluster_id,
                         .epoch = receipt.epoch(),
                         .sequence = receipt.sequence(),

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "cluster-agent/domain/description/description.h"
 #include "cluster-agent/domain/site/node_registry.h"
+#include "cluster-agent/local/license_watch.h"
 #include "cluster-agent/outbox/outbox.h"
 #include "common/executor/executor.h"
 #include "common/time/clock.h"
@@ -38,6 +39,8 @@ struct LocalDeps {
   NodeRegistry* nodes = nullptr;
   // The master's own line in the list of nodes; null: this is not the master.
   std::function<missioncontrol::v1::NodeEntry()> own_node = nullptr;
+  // Null where there is no license to tell of.
+  LicenseWatch* license = nullptr;
 };
 
 // Which socket a call came on; the policy goes by it.

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 #include "mc-service/cli/configuration.h"
 #include "mc-service/cli/healthcheck.h"
 #include "mc-service/cli/init.h"
+#include "mc-service/cli/key_commands.h"
 #include "mc-service/cli/run.h"
 
 namespace mc::service {
@@ -159,6 +161,9 @@ int RunProgram(int argc, char** argv) {
       "For where the state directory cannot be read, as in a container.\n"
       "Example:\n  mc-service server-ca --config DIR/mc-service.yaml");
   CLI::App* version = app.add_subcommand("version", "Print the version");
+  std::function<absl::Status()> grouped;
+  AddKeyCommands(app, grouped);
+  AddLicenseCommands(app, grouped);
 
   try {
     app.parse(argc, argv);
@@ -181,6 +186,8 @@ int RunProgram(int argc, char** argv) {
     status = ServerCaCommand(arguments);
   } else if (version->parsed()) {
     std::cout << "mc-service " MC_VERSION "\n";
+  } else if (grouped) {
+    status = grouped();
   }
   if (!status.ok()) {
     std::cerr << "mc-service: " << status.message() << "\n";
