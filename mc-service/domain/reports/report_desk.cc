@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/crypto/document.h"
+#include "common/failpoint/failpoint.h"
 #include "common/log/log.h"
 #include "common/status/status.h"
 #include "common/time/clock.h"
@@ -112,6 +113,7 @@ struct ConsumptionWork {
 
 absl::Status RecordOnce(Writer& writer, ConsumptionWork& work,
                         v1::ReportReceipt& receipt) {
+  MC_FAILPOINT("service.record.before");
   absl::StatusOr<AcceptedReport> before = writer.FindReport(work.key);
   if (before.ok()) {
     if (before->digest != work.digest) {
@@ -212,6 +214,7 @@ absl::StatusOr<v1::Welcome> ReportDesk::Greet(const v1::Hello& hello) {
 }
 
 void ReportDesk::Accept(Submission submission, Done done) {
+  MC_FAILPOINT("service.report.received");
   const v1::ReportEnvelope& report = submission.report;
   const ReportKey key = KeyOf(submission);
   if (absl::Status s = CheckEnvelope(report); !s.ok()) {

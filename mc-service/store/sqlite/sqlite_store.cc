@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -115,6 +116,8 @@ class SqliteStore final : public Store {
 
 }  // namespace
 
+int NewestStoreVersion() { return std::rbegin(kMigrations)->version; }
+
 absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(SqliteOptions options) {
   absl::StatusOr<std::unique_ptr<Database>> writer =
       Database::Open(options.path, {.create = options.create});
@@ -132,6 +135,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(SqliteOptions options) {
     readers.push_back(*std::move(reader));
   }
   GroupCommitter::Options commits;
+  commits.name = "service";
   commits.max_batch = options.max_batch;
   commits.max_queue = options.max_queue;
   commits.observer = std::move(options.observer);
