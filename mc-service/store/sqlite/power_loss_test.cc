@@ -82,7 +82,9 @@ void Judge(Store& store, uint64_t submitted,
       if (acknowledged.contains(sequence)) {
         EXPECT_TRUE(report.ok()) << sequence << " is lost: " << report.status();
       }
-      if (report.ok()) EXPECT_EQ(report->digest, DigestOf(sequence));
+      if (report.ok()) {
+        EXPECT_EQ(report->digest, DigestOf(sequence));
+      }
     }
     return absl::OkStatus();
   });
