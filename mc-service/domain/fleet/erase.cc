@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/failpoint/failpoint.h"
 #include "common/status/status.h"
 
 namespace mc::service {
@@ -77,6 +78,7 @@ absl::StatusOr<ErasedRows> EraseAccount(const EraseOptions& options,
       return done.status();
     });
     if (!status.ok()) return status;
+    MC_FAILPOINT("service.erase.chunk");
     erased.licenses += chunk.licenses;
     erased.clusters += chunk.clusters;
     erased.reports += chunk.reports;
