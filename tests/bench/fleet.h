@@ -50,7 +50,7 @@ class Fleet {
   void ForEach(Work work);
 
   const Target target_;
-  const RealClock clock_;
+  const RealClock clock_{};
   std::vector<Lane> lanes_;
 };
 
