@@ -34,7 +34,10 @@
 #include "mc-service/domain/enrollment/directory.h"
 #include "mc-service/domain/enrollment/enrollment_desk.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
+#include "mc-service/domain/findings/gap_watch.h"
 #include "mc-service/domain/license/license_desk.h"
+#include "mc-service/domain/pacing/admission.h"
+#include "mc-service/domain/pacing/retry_slots.h"
 #include "mc-service/domain/presence/presence.h"
 #include "mc-service/domain/reports/report_desk.h"
 #include "mc-service/domain/retention/retention.h"
@@ -48,6 +51,12 @@
 
 namespace mc::service {
 namespace {
+
+// Those that find the service full come again spread like this.
+constexpr double kRetriesPerSecond = 500;
+
+// Between two looks at gaps and at streams that are not read.
+constexpr absl::Duration kWatchInterval = absl::Seconds(5);
 
 // Absent stays absent. The configuration was checked: it is valid.
 std::optional<absl::Duration> IntervalOf(
@@ -75,6 +84,9 @@ struct Graph {
         rpc_metrics(metrics),
         executor(values.limits().worker_threads(),
                  values.limits().max_queued_calls()),
+        overload_slots(kRetriesPerSecond, absl::Minutes(1)),
+        backlog({.per_second = static_cast<double>(
+                     values.limits().backlog_reports_per_second())}),
         exchanges({.store = store()}),
         presence(PresenceOptions(values, metrics)),
         clusters({.store = store(), .clock = clock}),
@@ -90,7 +102,8 @@ struct Graph {
                .guard = &guard,
                .metrics = &rpc_metrics,
                .exchanges = &exchanges,
-               .clock = clock}),
+               .clock = clock,
+               .overload_slots = &overload_slots}),
         streams([this, clock](std::string_view cluster_id) {
           return presence.CloneSuspected(cluster_id, clock->Now());
         }),
@@ -116,6 +129,7 @@ struct Graph {
         releases({.store = store(), .signer = &durable.signer, .clock = clock}),
         reports(ReportOptions(clock, metrics)),
         retention(RetentionOptions(values, clock, metrics)),
+        gaps(GapOptions(clock, metrics)),
         enrollment_service({.runner = &calls, .desk = &enrollment}),
         cluster_service(ClusterOptions(values, clock)),
         fleet_service(FleetOptions(clock)) {}
@@ -180,6 +194,7 @@ struct Graph {
     options.store = store();
     options.signer = &durable.signer;
     options.clock = clock;
+    options.backlog = &backlog;
     options.on_conflict = [&conflicts](const ReportKey&) {
       conflicts.Increment();
     };
@@ -208,6 +223,19 @@ struct Graph {
     return options;
   }
 
+  GapWatch::Options GapOptions(const Clock* clock, Metrics* metrics) {
+    prometheus::Counter& gaps = metrics->AddCounter(
+        "report_gaps_total",
+        "Gaps in the sequences of consumption reports that did not fill soon.");
+    GapWatch::Options options;
+    options.store = store();
+    options.clock = clock;
+    options.on_gaps = [&gaps](int64_t count) {
+      gaps.Increment(static_cast<double>(count));
+    };
+    return options;
+  }
+
   ClusterService::Options ClusterOptions(const config::ServiceConfig& values,
                                          const Clock* clock) {
     ClusterService::Options options;
@@ -218,6 +246,9 @@ struct Graph {
     options.streams.registry = &streams;
     options.streams.metrics = &rpc_metrics;
     options.streams.exchanges = &exchanges;
+    options.streams.overload_slots = &overload_slots;
+    options.max_reports_per_cluster =
+        static_cast<size_t>(values.limits().max_reports_per_cluster());
     options.reports = &reports;
     options.heartbeats.presence = &presence;
     options.heartbeats.interval =
@@ -246,6 +277,8 @@ struct Graph {
   Durable durable;
   RpcMetrics rpc_metrics;
   Executor executor;
+  RetrySlots overload_slots;
+  Admission backlog;
   ExchangeLog exchanges;
   Presence presence;
   ClusterDirectory clusters;
@@ -259,6 +292,7 @@ struct Graph {
   ReleaseDesk releases;
   ReportDesk reports;
   Retention retention;
+  GapWatch gaps;
   EnrollmentService enrollment_service;
   ClusterService cluster_service;
   FleetService fleet_service;
@@ -279,6 +313,7 @@ class RunningServer : public Server {
     timers_.emplace(options_.clock);
     ScheduleFlush();
     ScheduleUpkeep(kFirstUpkeep);
+    ScheduleWatch();
     SetServing(true);
     return absl::OkStatus();
   }
@@ -484,6 +519,16 @@ class RunningServer : public Server {
         ScheduleUpkeep(kUpkeepInterval);
       });
       if (!taken) ScheduleUpkeep(kUpkeepInterval);
+    });
+  }
+
+  void ScheduleWatch() {
+    timers_->ScheduleAfter(kWatchInterval, [this] {
+      // Nothing is confirmed any more: calls had better go elsewhere.
+      if (store_metrics_.failed() && serving_) SetServing(false);
+      graph_->gaps.Sweep();
+      graph_->streams.TickAll();
+      ScheduleWatch();
     });
   }
 

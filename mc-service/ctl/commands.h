@@ -41,7 +41,9 @@ void AddLicenseCommands(CLI::App& app, Context& context);
 void AddClusterCommands(CLI::App& app, Context& context);
 void AddConsumptionCommands(CLI::App& app, Context& context);
 void AddReleaseCommands(CLI::App& app, Context& context);
+void AddEventCommands(CLI::App& app, Context& context);
 void AddExchangeCommands(CLI::App& app, Context& context);
+void AddFindingCommands(CLI::App& app, Context& context);
 
 }  // namespace mc::service
 

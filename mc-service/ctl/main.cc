@@ -49,7 +49,9 @@ int Run(int argc, char** argv) {
   mc::service::AddClusterCommands(app, context);
   mc::service::AddConsumptionCommands(app, context);
   mc::service::AddReleaseCommands(app, context);
+  mc::service::AddEventCommands(app, context);
   mc::service::AddExchangeCommands(app, context);
+  mc::service::AddFindingCommands(app, context);
 
   try {
     app.parse(argc, argv);

@@ -78,11 +78,10 @@ class EraseTest(pair.PairTest):
         self.revoke()
         for commit in (1, 2, 3):
             self.server.stop()
-            self.server.process = pair.Process(
-                "mc-service", self.server.process_command(),
-                self.folder / "mc-service.log",
-                env={"MC_FAILPOINTS": f"service.erase.chunk=kill@{commit}"})
-            pair.eventually(self.server._ready, "mc-service is ready")
+            self.server.env = {
+                "MC_FAILPOINTS": f"service.erase.chunk=kill@{commit}"}
+            self.server.start()
+            self.server.env = None
             self.assertNotEqual(self.erase(check=False).returncode, 0)
             self.assertEqual(self.server.process.process.wait(), -9)
             self.server.start()

@@ -47,10 +47,22 @@ absl::Status FakeSession::SetRetainedUntil(absl::Time time) {
 
 absl::StatusOr<int64_t> FakeSession::Prune(Prunable what, absl::Time before,
                                            int max_rows) {
-  if (what != Prunable::kConsumptionReports) return 0;
   int64_t left = max_rows;
-  return EraseWhere(writable_->consumption, [&](const auto& row) {
-    return row.second.accepted_at < before && left-- > 0;
+  switch (what) {
+    case Prunable::kConsumptionReports:
+      return EraseWhere(writable_->consumption, [&](const auto& row) {
+        return row.second.accepted_at < before && left-- > 0;
+      });
+    case Prunable::kEvents:
+      return EraseWhere(writable_->events, [&](const auto& row) {
+        return row.second.received_at < before && left-- > 0;
+      });
+    case Prunable::kClosedFindings:
+      break;
+  }
+  return EraseWhere(writable_->findings, [&](const auto& row) {
+    return row.second.closed_at.value_or(absl::InfiniteFuture()) < before &&
+           left-- > 0;
   });
 }
 
@@ -97,6 +109,18 @@ absl::StatusOr<bool> FakeSession::EraseSome(std::string_view account_id,
     return clusters.contains(row.second.cluster_id);
   });
   EraseWhere(state.presence, [&](const auto& row) {
+    return clusters.contains(row.second.cluster_id);
+  });
+  EraseWhere(state.events, [&](const auto& row) {
+    return clusters.contains(row.second.cluster_id);
+  });
+  EraseWhere(state.dropped_events, [&](const auto& row) {
+    return clusters.contains(row.second.cluster_id);
+  });
+  EraseWhere(state.findings, [&](const auto& row) {
+    return clusters.contains(row.second.last.key.cluster_id);
+  });
+  EraseWhere(state.gaps, [&](const auto& row) {
     return clusters.contains(row.second.cluster_id);
   });
   EraseWhere(state.exchange_counts, [&](const auto& row) {
