@@ -40,6 +40,43 @@ TEST_P(StoreConformance, OldConsumptionIsPrunedInPiecesAndTheRestStays) {
   }
 }
 
+TEST_P(StoreConformance, OldEventsAndClosedFindingsArePruned) {
+  AddFleet();
+  WriteOk([](Writer& w) {
+    absl::Status done;
+    for (int i = 1; i <= 3; ++i) {
+      StoredEvent stored;
+      stored.cluster_id = "c1";
+      stored.received_at = At(i);
+      stored.event.set_event_id(std::to_string(i));
+      done.Update(w.InsertEvent(stored));
+      Sighting sighting;
+      sighting.key = {"c1", v1::FINDING_KIND_SEQUENCE_GAP, std::to_string(i)};
+      sighting.at = At(i);
+      done.Update(w.RaiseFinding(sighting));
+      // The last one still holds.
+      if (i < 3) done.Update(w.CloseFinding(sighting.key, At(i)));
+    }
+    return done;
+  });
+  for (const auto& [what, expected] :
+       {std::pair(Prunable::kEvents, 2),
+        std::pair(Prunable::kClosedFindings, 2)}) {
+    WriteOk([&](Writer& w) {
+      const auto rows = w.Prune(what, At(3), 10);
+      EXPECT_EQ(rows.value_or(-1), expected);
+      return rows.status();
+    });
+  }
+  EXPECT_EQ(Read([](Reader& r) { return r.ListEvents({}, {}); })->items.size(),
+            1u);
+  FindingFilter all;
+  all.include_closed = true;
+  EXPECT_EQ(
+      Read([&](Reader& r) { return r.ListFindings(all, {}); })->items.size(),
+      1u);
+}
+
 TEST_P(StoreConformance, PruningWhatIsNotThereDoesNothing) {
   for (const Prunable what : {Prunable::kConsumptionReports, Prunable::kEvents,
                               Prunable::kClosedFindings}) {

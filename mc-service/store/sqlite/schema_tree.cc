@@ -144,8 +144,12 @@ absl::StatusOr<SchemaTree> SchemaTree::Below(sqlite::Database& database,
                                              std::string_view root_condition) {
   const absl::StatusOr<Schema> schema = Describe(database);
   if (!schema.ok()) return schema.status();
+  if (!schema->contains(std::string(root))) {
+    return absl::InternalError(
+        absl::StrCat("the store has no table ",
+                     absl::string_view(root.data(), root.size())));
+  }
   SchemaTree tree;
-  if (!schema->contains(std::string(root))) return tree;
   tree.tables_ = Builder(*schema, root, root_condition).Build();
   return tree;
 }

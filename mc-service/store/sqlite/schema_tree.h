@@ -29,8 +29,7 @@ class SchemaTree {
                                           std::string_view root,
                                           std::string_view root_condition);
 
-  // Each before those that it refers to; the root is the last. None: there is
-  // no such root.
+  // Each before those that it refers to; the root is the last.
   const std::vector<Table>& tables() const { return tables_; }
 
  private:

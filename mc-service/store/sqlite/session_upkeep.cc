@@ -71,7 +71,6 @@ absl::StatusOr<int64_t> Session::Prune(Prunable what, absl::Time before,
   const absl::StatusOr<SchemaTree> tree =
       SchemaTree::Below(database_, pruned.table, pruned.condition);
   if (!tree.ok()) return tree.status();
-  if (tree->tables().empty()) return 0;
   for (const SchemaTree::Table& table : tree->tables()) {
     absl::Status deleted = Run(std::string("DELETE FROM ")
                                    .append(table.name)
