@@ -1,7 +1,7 @@
 #include "common/log/log.h"
-#include "mc-service/api/fleet_convert.h"
 #include "mc-service/api/fleet_service.h"
 #include "mc-service/domain/fleet/erase.h"
+#include "mc-service/domain/fleet/licensing.h"
 
 namespace mc::service {
 
