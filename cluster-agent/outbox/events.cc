@@ -58,7 +58,8 @@ void Outbox::PackWaitingEvents() {
       return absl::ResourceExhaustedError("the disk is nearly full");
     }
     const absl::StatusOr<int64_t> declared =
-        PackEvents(database, options_.cluster_id, now, options_.on_damage);
+        PackEvents(database, options_.cluster_id, now,
+                   MaxEventsPerReport(options_.max_events), options_.on_damage);
     dropped = declared.value_or(0);
     return declared.status();
   });
