@@ -224,8 +224,9 @@ void Exchanges::Note(const std::string& address, const absl::Status& status) {
     }
     heartbeats_->Hold();
     reports_->Hold();
-    // It finds out when the service is back.
-    license_->Now();
+    // It finds out when the service is back, and comes first then. A service
+    // that starts anew has lost all of its clusters at the same moment.
+    license_->Within(ToAbsl(options_.values->schedule().backoff_initial()));
   } else if (!absl::IsCancelled(status)) {
     options_.board->Reached();
   }
@@ -323,10 +324,17 @@ void Exchanges::CheckLicense(PeriodicExchange::Done done) {
         if (!answer.ok()) {
           done(answer.status(), v1::Pacing());
         } else {
+          NoteServiceTime(*answer);
           done(KeepLicense(*answer), answer->pacing());
         }
         if (!IsUnreachable(answer.status())) OpenStreams();
       });
+}
+
+void Exchanges::NoteServiceTime(const v1::CheckLicenseResponse& answer) {
+  if (!answer.has_service_time()) return;
+  const absl::StatusOr<absl::Time> time = FromProto(answer.service_time());
+  if (time.ok()) options_.outbox->SetServiceTime(*time);
 }
 
 absl::Status Exchanges::KeepLicense(const v1::CheckLicenseResponse& answer) {

@@ -3,6 +3,7 @@
 #define MC_CLUSTER_AGENT_EXCHANGE_STATUS_BOARD_H_
 
 #include <array>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,6 +56,8 @@ class StatusBoard {
                   absl::Time checked_at);
   void SetHealth(const missioncontrol::v1::HealthCheckResult& result);
   void SetConsumption(const missioncontrol::v1::ConsumptionResult& result);
+  // Both 0: there is no backlog.
+  void SetBacklog(int64_t confirmed, int64_t total);
   void SetUpdates(const std::vector<std::string>& available);
 
   // Fills in all that the board knows.
