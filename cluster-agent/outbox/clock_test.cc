@@ -83,7 +83,7 @@ TEST(Clock, AWrongStartIsCorrectedWhenTheServiceIsHeard) {
   f.clock.Advance(absl::Minutes(31));
   ASSERT_TRUE(f.outbox().CloseFrames().ok());
   EXPECT_THAT(Sessions(f), ElementsAre(Pair(kTen, 1)));
-  const auto& hosts = f.Consumptions()[0].environments(0).hosts();
+  const auto hosts = f.Consumptions()[0].environments(0).hosts();
   ASSERT_EQ(hosts.size(), 1);
   EXPECT_EQ(FromProto(hosts[0].monitored(0).start()).value(),
             right - absl::Minutes(20));
