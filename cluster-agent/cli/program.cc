@@ -10,6 +10,7 @@
 #include "cluster-agent/agent.h"
 #include "cluster-agent/cli/agent_commands.h"
 #include "cluster-agent/cli/doctor_command.h"
+#include "cluster-agent/cli/event_commands.h"
 #include "cluster-agent/cli/node_admin_commands.h"
 #include "cluster-agent/cli/node_commands.h"
 #include "cluster-agent/cli/outbox_commands.h"
@@ -58,6 +59,7 @@ class Program {
     AddUsageCommands();
     AddDescribeCommands();
     AddOutboxCommands();
+    AddEventCommands();
     AddShowCommands();
   }
 
@@ -197,6 +199,37 @@ class Program {
         ->required();
   }
 
+  void AddEventCommands() {
+    CLI::App* list =
+        Add(&app_, "events",
+            "The cluster's events, newest first, whether the agent runs or not",
+            "events --output json",
+            [this] { return ListEvents(common_, page_size_, page_token_); });
+    AddPageOptions(list);
+    CLI::App* record =
+        Add(&app_, "record-event",
+            "Tell an event of the product; it is durable when this succeeds",
+            "record-event --type update_started --node NODE_ID",
+            [this] { return RecordEvent(common_, event_); });
+    record->add_option("--file", event_.file,
+                       "JSON of RecordEventsRequest; - for standard input");
+    record->add_option("--type", event_.type,
+                       "As in the contract, for instance update_started");
+    record->add_option("--severity", event_.severity,
+                       "info, warning or severe (default: that of the type)");
+    record->add_option("--id", event_.id,
+                       "An event with the same ID is recorded once (default: a "
+                       "random one)");
+    record->add_option("--node", event_.node_id, "The node that it is about");
+  }
+
+  void AddPageOptions(CLI::App* list) {
+    list->add_option("--page-size", page_size_, "At most this many")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    list->add_option("--page-token", page_token_, "Where a list went on");
+  }
+
   void AddOutboxCommands() {
     CLI::App* outbox =
         Add(&app_, "outbox", "Reports that the service has not confirmed yet",
@@ -207,10 +240,7 @@ class Program {
         [this] { return ListOutbox(common_, page_size_, page_token_, all_); });
     list->add_flag("--all", all_,
                    "Also those that have their receipt and are kept");
-    list->add_option("--page-size", page_size_, "At most this many")
-        ->check(CLI::Range(1, 1000))
-        ->capture_default_str();
-    list->add_option("--page-token", page_token_, "Where a list went on");
+    AddPageOptions(list);
     CLI::App* show =
         Add(outbox, "show", "One of them as JSON: exactly what leaves",
             "outbox show billing 1777888800000000 1",
@@ -298,6 +328,7 @@ class Program {
   // Of a command that succeeded.
   int exit_code_ = 0;
   UsageArguments usage_;
+  EventArguments event_;
   int64_t bytes_ = 0;
   std::vector<std::string> environments_;
   NodeArguments node_;

@@ -9,13 +9,21 @@
 
 namespace mc::agent {
 
-// In the order of sending. Consumption first: it is what may not be late.
+// In the order of sending. Consumption first: it is what may not be late. The
+// state of the cluster comes last, for it is the newest whenever it comes.
 inline constexpr std::array kReportLanes = {missioncontrol::v1::LANE_BILLING,
+                                            missioncontrol::v1::LANE_EVENTS,
                                             missioncontrol::v1::LANE_HEALTH};
 
 inline Exchange ExchangeOf(missioncontrol::v1::Lane lane) {
-  return lane == missioncontrol::v1::LANE_BILLING ? Exchange::kConsumption
-                                                  : Exchange::kHealthCheck;
+  switch (lane) {
+    case missioncontrol::v1::LANE_BILLING:
+      return Exchange::kConsumption;
+    case missioncontrol::v1::LANE_EVENTS:
+      return Exchange::kClusterEvents;
+    default:
+      return Exchange::kHealthCheck;
+  }
 }
 
 }  // namespace mc::agent

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "cluster-agent/exchange/reports.h"
 #include "cluster-agent/exchange/reports_lanes.h"
 #include "common/log/log.h"
@@ -81,7 +82,10 @@ void Reports::OnWelcome(uint64_t number, const v1::Welcome& welcome) {
 absl::Status Reports::CheckReceipt(const std::string& sha256,
                                    const v1::ReportReceipt& receipt) const {
   if (receipt.lane() != v1::LANE_BILLING) {
-    if (receipt.has_health_check()) return absl::OkStatus();
+    const bool has_result = receipt.lane() == v1::LANE_EVENTS
+                                ? receipt.has_cluster_events()
+                                : receipt.has_health_check();
+    if (has_result) return absl::OkStatus();
     return absl::InternalError("the receipt holds no result");
   }
   if (!receipt.has_consumption()) {
@@ -138,7 +142,7 @@ void Reports::Accept(uint64_t number, const v1::ReportReceipt& receipt) {
           backlog_.Settled();
           if (receipt.has_consumption()) {
             options_.board->SetConsumption(receipt.consumption());
-          } else {
+          } else if (receipt.has_health_check()) {
             options_.board->SetHealth(receipt.health_check());
           }
           absl::MutexLock lock(&mutex_);
@@ -169,7 +173,10 @@ void Reports::Refuse(uint64_t number, const v1::ReportReceipt& receipt,
                 : pacer_.After(why, receipt.pacing());
     if (busy) HoldFor(pause);
   }
-  if (!rejection.resendable()) backlog_.Settled();
+  if (!rejection.resendable()) {
+    backlog_.Settled();
+    TellRefusal(receipt);
+  }
   options_.outbox->Reject(
       key, rejection, options_.clock->Now() + pause,
       [this, number, key](const absl::Status& status) {
@@ -177,6 +184,22 @@ void Reports::Refuse(uint64_t number, const v1::ReportReceipt& receipt,
       });
   // Not before the outbox hands it out again.
   if (rejection.resendable()) WakeAfter(pause);
+}
+
+void Reports::TellRefusal(const v1::ReportReceipt& receipt) {
+  const v1::ErrorReason reason = receipt.rejection().reason();
+  // A taken number is drawn anew. Events that tell of refused events would be
+  // refused, too; and the next health check is due soon.
+  if (options_.events == nullptr || receipt.lane() != v1::LANE_BILLING ||
+      reason == v1::ERROR_REASON_REPORT_CONFLICT) {
+    return;
+  }
+  v1::ClusterEvent event;
+  event.set_type(v1::CLUSTER_EVENT_TYPE_OUTBOX_TROUBLE);
+  event.mutable_outbox()->set_problem(absl::StrCat(
+      "the service refuses consumption for good: ", ReasonName(reason)));
+  event.mutable_outbox()->set_affected_rows(1);
+  options_.events->Raise(std::move(event));
 }
 
 void Reports::OnStored(uint64_t number, const Key& key,

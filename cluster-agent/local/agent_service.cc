@@ -203,12 +203,6 @@ Unary* LocalAgentService::GetStatus(Context* context,
   });
 }
 
-Unary* LocalAgentService::RecordEvents(Context* context,
-                                       const v1::RecordEventsRequest*,
-                                       v1::RecordEventsResponse*) {
-  return NotYet(context, LocalSocket::kProduct);
-}
-
 Unary* LocalAgentService::GetLicenseState(Context* context,
                                           const v1::GetLicenseStateRequest*,
                                           v1::GetLicenseStateResponse*) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "cluster-agent/domain/usage/check.h"
 #include "cluster-agent/domain/usage/time_frame.h"
+#include "cluster-agent/outbox/event_rows.h"
 #include "cluster-agent/outbox/kept_rows.h"
 #include "cluster-agent/outbox/migrations.h"
 #include "cluster-agent/outbox/report_rows.h"
@@ -20,6 +21,7 @@ namespace mc::agent {
 namespace {
 
 using missioncontrol::v1::HealthCheck;
+using missioncontrol::v1::LANE_EVENTS;
 using missioncontrol::v1::LANE_HEALTH;
 using missioncontrol::v1::LaneEpoch;
 using missioncontrol::v1::LaneMark;
@@ -126,6 +128,14 @@ absl::Status Outbox::Start() {
     if (prepared.ok()) {
       prepared = NoteRunningFrame(database, now, options_.frame_length);
     }
+    if (prepared.ok() && !options_.send_events) {
+      prepared = WithdrawEvents(database);
+    }
+    if (prepared.ok()) {
+      const absl::StatusOr<bool> wait = EventsWait(database);
+      events_wait_ = wait.value_or(false);
+      prepared = wait.status();
+    }
     return prepared;
   };
   status = database.InTransaction(prepare);
@@ -171,7 +181,9 @@ absl::Duration Outbox::Age() const {
 }
 
 void Outbox::Submit(sqlite::GroupCommitter::Work work, Done done) {
-  const auto last = [done](absl::Status status) {
+  const auto last = [this, done](absl::Status status) {
+    // That this goes on a full disk does not mean that there is space.
+    if (!status.ok()) ObserveDisk(status);
     done(WithReason(std::move(status)));
   };
   const auto first = [this, work, last](absl::Status status) {
@@ -204,10 +216,14 @@ absl::Status Outbox::CheckRoom(Intake intake) {
 void Outbox::SubmitIntake(Intake intake, sqlite::GroupCommitter::Work work,
                           Done done) {
   const absl::Status room = CheckRoom(intake);
-  if (!room.ok()) return done(room);
+  if (!room.ok()) {
+    ObserveDisk(room);
+    return done(room);
+  }
   const bool taken =
       writer_->Submit(std::move(work), [this, done](absl::Status status) {
         if (absl::IsResourceExhausted(status)) reserve_.Release();
+        ObserveDisk(status);
         done(WithReason(std::move(status)));
       });
   if (!taken) {
@@ -283,6 +299,7 @@ absl::StatusOr<CloseResult> Outbox::CloseFrames() {
     return closed.status();
   });
   if (absl::IsResourceExhausted(status)) reserve_.Release();
+  ObserveDisk(status);
   if (!status.ok()) return WithReason(status);
   if (options_.failpoint) options_.failpoint("committed");
   running_since_ = time.now;
@@ -359,12 +376,14 @@ absl::StatusOr<WelcomeResult> Outbox::ApplyWelcome(
   const absl::StatusOr<std::vector<LaneEpoch>> after = Epochs();
   if (!after.ok()) return after.status();
   result.epochs_changed = !SameEpochs(*before, *after);
+  if (result.epochs_changed) events_wait_ = true;
   return result;
 }
 
 absl::StatusOr<std::vector<OutboxReport>> Outbox::Next(const ReportKey& after,
                                                        size_t max_reports,
                                                        size_t max_bytes) {
+  if (after.lane == LANE_EVENTS) PackWaitingEvents();
   absl::StatusOr<OutboxReader::NextReports> next =
       reader_->Next(after, max_reports, max_bytes, Age());
   if (!next.ok()) return next.status();
@@ -377,6 +396,7 @@ absl::StatusOr<std::vector<OutboxReport>> Outbox::Next(const ReportKey& after,
       return absl::OkStatus();
     });
     if (!status.ok()) return status;
+    if (after.lane == LANE_EVENTS) events_wait_ = true;
     for (const ReportKey& key : next->damaged) {
       if (!options_.on_damage) break;
       options_.on_damage(absl::StrCat(
@@ -408,8 +428,10 @@ void Outbox::Reject(const ReportKey& key, Rejection rejection,
   const absl::Duration pause =
       std::max(not_before - moment.now, absl::ZeroDuration());
   Submit(
-      [key, rejection = std::move(rejection), pause,
+      [this, key, rejection = std::move(rejection), pause,
        moment](Database& database) {
+        // It may have given events back.
+        if (key.lane == LANE_EVENTS) events_wait_ = true;
         return RejectReport(database, key, rejection, pause, moment);
       },
       std::move(done));

@@ -1,10 +1,12 @@
 #include "cluster-agent/outbox/report_rows.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "cluster-agent/outbox/event_rows.h"
 #include "cluster-agent/outbox/kept_rows.h"
 #include "cluster-agent/outbox/rows.h"
 #include "cluster-agent/outbox/traffic_rows.h"
@@ -16,6 +18,7 @@ namespace {
 
 using missioncontrol::v1::Lane;
 using missioncontrol::v1::LANE_BILLING;
+using missioncontrol::v1::LANE_EVENTS;
 using missioncontrol::v1::LANE_HEALTH;
 using missioncontrol::v1::Rejection;
 using missioncontrol::v1::ReportEnvelope;
@@ -28,8 +31,7 @@ using sqlite::Statement;
 // matter: each time it had a number that nobody can have used.
 constexpr int64_t kMaxMoves = 8;
 
-// Events are not sent yet.
-constexpr Lane kLanes[] = {LANE_BILLING, LANE_HEALTH};
+constexpr Lane kLanes[] = {LANE_BILLING, LANE_EVENTS, LANE_HEALTH};
 
 std::string RejectionText(const Rejection& rejection) {
   return absl::StrCat(ReasonName(rejection.reason()), ": ",
@@ -99,11 +101,13 @@ absl::Status RestartHealth(Database& database, absl::Time now) {
 absl::Status SetAsideRejected(Database& database, const ReportKey& key,
                               const std::string& rejection) {
   absl::Status status;
-  if (key.lane == LANE_HEALTH) {
-    // Of health checks only the last refused one is worth keeping.
-    status =
-        Execute(database, "DELETE FROM report WHERE lane = ? AND state = ?",
-                key.lane, ReportState::kRejected);
+  if (key.lane == LANE_EVENTS) status = RefuseEvents(database, key);
+  if (status.ok() && key.lane != LANE_BILLING) {
+    // Of the others only the last refused one is worth keeping.
+    status = Execute(database,
+                     "DELETE FROM report WHERE lane = ? AND state = ? "
+                     "AND (epoch, sequence) <> (?, ?)",
+                     key.lane, ReportState::kRejected, key.epoch, key.sequence);
   }
   if (!status.ok()) return status;
   return Execute(database,
@@ -221,6 +225,9 @@ absl::Status AcknowledgeReport(
     if (status.ok() && key.lane == LANE_HEALTH) {
       status = ForgetTraffic(database, key.epoch, key.sequence);
     }
+    if (status.ok() && key.lane == LANE_EVENTS) {
+      status = AcknowledgeEvents(database, key);
+    }
     return status;
   }
   const absl::StatusOr<bool> ours = KeepAcknowledged(database, key, moment.age);
@@ -253,6 +260,7 @@ absl::Status RejectReport(Database& database, const ReportKey& key,
   }
   if (rejection.reason() == missioncontrol::v1::ERROR_REASON_REPORT_CONFLICT) {
     if (key.lane == LANE_HEALTH) return RestartHealth(database, moment.now);
+    if (key.lane == LANE_EVENTS) return RestartEvents(database, moment.now);
     const absl::StatusOr<bool> moved =
         MoveReport(database, key, text, moment.now);
     if (!moved.ok()) return moved.status();
@@ -264,21 +272,29 @@ absl::Status RejectReport(Database& database, const ReportKey& key,
 absl::StatusOr<bool> ApplyMark(Database& database,
                                const missioncontrol::v1::LaneMark& mark,
                                absl::Time now) {
-  if (mark.lane() != LANE_BILLING && mark.lane() != LANE_HEALTH) return false;
+  if (std::find(std::begin(kLanes), std::end(kLanes), mark.lane()) ==
+      std::end(kLanes)) {
+    return false;
+  }
   const absl::StatusOr<LaneState> lane = ReadLane(database, mark.lane());
   if (!lane.ok()) return lane.status();
   if (mark.epoch() != lane->epoch ||
       mark.highest_accepted_sequence() < lane->next_sequence) {
     return false;
   }
-  absl::Status status = mark.lane() == LANE_HEALTH
-                            ? RestartHealth(database, now)
-                            : StartEpoch(database, mark.lane(), now);
+  absl::Status status =
+      mark.lane() == LANE_HEALTH   ? RestartHealth(database, now)
+      : mark.lane() == LANE_EVENTS ? RestartEvents(database, now)
+                                   : StartEpoch(database, mark.lane(), now);
   if (!status.ok()) return status;
   return true;
 }
 
 absl::Status SetDamaged(Database& database, const ReportKey& key) {
+  if (key.lane == LANE_EVENTS) {
+    absl::Status returned = ReturnEvents(database, key);
+    if (!returned.ok()) return returned;
+  }
   return Execute(database,
                  "UPDATE report SET state = ? "
                  "WHERE lane = ? AND epoch = ? AND sequence = ?",

@@ -55,9 +55,6 @@ absl::Status StatusOf(const v1::ReportReceipt& receipt) {
     case v1::ERROR_REASON_OVERLOADED:
       code = absl::StatusCode::kUnavailable;
       break;
-    case v1::ERROR_REASON_NOT_SUPPORTED_YET:
-      code = absl::StatusCode::kUnimplemented;
-      break;
     case v1::ERROR_REASON_REPORT_CONFLICT:
       code = absl::StatusCode::kAlreadyExists;
       break;

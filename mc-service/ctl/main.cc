@@ -49,6 +49,7 @@ int Run(int argc, char** argv) {
   mc::service::AddClusterCommands(app, context);
   mc::service::AddConsumptionCommands(app, context);
   mc::service::AddReleaseCommands(app, context);
+  mc::service::AddEventCommands(app, context);
   mc::service::AddExchangeCommands(app, context);
 
   try {

@@ -21,6 +21,13 @@ absl::Status CheckConsumption(const StoredConsumption& stored) {
   return CheckSequence(stored.key);
 }
 
+absl::Status CheckDropped(const DroppedEvents& dropped) {
+  return CheckSequence({.cluster_id = dropped.cluster_id,
+                        .lane = v1::LANE_EVENTS,
+                        .epoch = dropped.epoch,
+                        .sequence = dropped.last_sequence});
+}
+
 absl::Status CheckRelease(const Release& release) {
   v1::ReleaseDocument document;
   if (!document.ParseFromString(release.signed_document.document()) ||

@@ -3,6 +3,7 @@
 #define MC_SERVICE_STORE_CHECKS_H_
 
 #include "absl/status/status.h"
+#include "mc-service/store/event_store.h"
 #include "mc-service/store/types.h"
 
 namespace mc::service {
@@ -12,6 +13,9 @@ absl::Status CheckSequence(const ReportKey& key);
 
 // Consumption is on the lane BILLING.
 absl::Status CheckConsumption(const StoredConsumption& stored);
+
+// Its sequences are as CheckSequence wants them.
+absl::Status CheckDropped(const DroppedEvents& dropped);
 
 // `document` is what the signed bytes say, for only those are kept.
 absl::Status CheckRelease(const Release& release);

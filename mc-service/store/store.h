@@ -15,6 +15,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "mc-service/store/event_store.h"
 #include "mc-service/store/types.h"
 
 namespace mc::service {
@@ -26,7 +27,7 @@ namespace mc::service {
 // in the order of insertion unless they say "newest first". Any of them can
 // return UNAVAILABLE, RESOURCE_EXHAUSTED or DATA_LOSS when the backend fails,
 // without an ErrorInfo.
-class Reader {
+class Reader : public EventReader {
  public:
   virtual ~Reader() = default;
 
@@ -102,7 +103,7 @@ class Reader {
 // A method that fails leaves nothing behind. NOT_FOUND: the account, license or
 // cluster that the row belongs to, or the row to change, is not there.
 // INVALID_ARGUMENT: no such row can be, for instance sequences from 2^63 on.
-class Writer : public Reader {
+class Writer : public Reader, public EventWriter {
  public:
   // ALREADY_EXISTS when the ID or the name is taken.
   virtual absl::Status InsertAccount(const Account& account) = 0;

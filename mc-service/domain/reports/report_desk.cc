@@ -15,6 +15,7 @@
 #include "common/wire/check.h"
 #include "mc-service/domain/consumption/balance.h"
 #include "mc-service/domain/consumption/rules.h"
+#include "mc-service/domain/events/events.h"
 #include "mc-service/domain/health/assessment.h"
 
 namespace mc::service {
@@ -69,6 +70,8 @@ absl::Status CheckPayload(const v1::ReportEnvelope& report) {
   if (PayloadClusterId(report).empty()) {
     return InvalidField("cluster_id", "the report does not name its cluster");
   }
+  if (absl::Status s = CheckDroppedRanges(report); !s.ok()) return s;
+  if (report.has_cluster_events()) return CheckEvents(report);
   if (report.has_consumption()) return CheckConsumption(report.consumption());
   return absl::OkStatus();
 }
@@ -110,19 +113,26 @@ struct ConsumptionWork {
   v1::SignedDocument signed_receipt;
 };
 
+// Whether a report came under this key before; then `receipt` is its answer.
+absl::StatusOr<bool> AnsweredBefore(Writer& writer, const ReportKey& key,
+                                    const std::string& digest,
+                                    v1::ReportReceipt& receipt) {
+  absl::StatusOr<AcceptedReport> before = writer.FindReport(key);
+  if (absl::IsNotFound(before.status())) return false;
+  if (!before.ok()) return before.status();
+  if (before->digest != digest) {
+    receipt = Conflict(key);
+  } else if (!receipt.ParseFromString(before->receipt)) {
+    return absl::DataLossError("a stored receipt does not parse");
+  }
+  return true;
+}
+
 absl::Status RecordOnce(Writer& writer, ConsumptionWork& work,
                         v1::ReportReceipt& receipt) {
-  absl::StatusOr<AcceptedReport> before = writer.FindReport(work.key);
-  if (before.ok()) {
-    if (before->digest != work.digest) {
-      receipt = Conflict(work.key);
-    } else if (!receipt.ParseFromString(before->receipt)) {
-      return absl::DataLossError("a stored receipt does not parse");
-    }
-    return absl::OkStatus();
-  }
-  if (!absl::IsNotFound(before.status())) return before.status();
-
+  const absl::StatusOr<bool> answered =
+      AnsweredBefore(writer, work.key, work.digest, receipt);
+  if (!answered.ok() || *answered) return answered.status();
   absl::StatusOr<Cluster> cluster = writer.GetCluster(work.key.cluster_id);
   if (!cluster.ok()) return cluster.status();
   absl::StatusOr<License> license = writer.GetLicense(cluster->license_id);
@@ -217,19 +227,13 @@ void ReportDesk::Accept(Submission submission, Done done) {
   if (absl::Status s = CheckEnvelope(report); !s.ok()) {
     return done(Rejected(key, s, /*resendable=*/false));
   }
-  if (report.has_cluster_events()) {
-    return done(Rejected(
-        key,
-        Error(absl::StatusCode::kUnimplemented,
-              v1::ERROR_REASON_NOT_SUPPORTED_YET,
-              "this version of the service takes no events yet; keep them"),
-        /*resendable=*/true));
-  }
   if (absl::Status s = CheckPayload(report); !s.ok()) {
     return done(Rejected(key, s, /*resendable=*/false));
   }
   if (report.has_health_check()) {
     AcceptHealth(std::move(submission), std::move(done));
+  } else if (report.has_cluster_events()) {
+    AcceptEvents(std::move(submission), std::move(done));
   } else {
     AcceptConsumption(std::move(submission), std::move(done));
   }
@@ -286,6 +290,30 @@ void ReportDesk::AcceptConsumption(Submission submission, Done done) {
       work->key, receipt,
       [work, receipt](Writer& writer) {
         return RecordOnce(writer, *work, *receipt);
+      },
+      std::move(done));
+}
+
+void ReportDesk::AcceptEvents(Submission submission, Done done) {
+  const ReportKey key = KeyOf(submission);
+  const absl::Time now = options_.clock->Now();
+  auto sent = std::make_shared<Submission>(std::move(submission));
+  auto receipt = std::make_shared<v1::ReportReceipt>();
+  Write(
+      key, receipt,
+      [key, now, sent, receipt](Writer& writer) -> absl::Status {
+        const absl::StatusOr<bool> answered =
+            AnsweredBefore(writer, key, sent->digest, *receipt);
+        if (!answered.ok() || *answered) return answered.status();
+        absl::Status stored =
+            StoreEvents(writer, key.cluster_id, sent->report, now);
+        if (!stored.ok()) return stored;
+        *receipt = ReceiptFor(key);
+        receipt->mutable_cluster_events();
+        return writer.InsertReport({.key = key,
+                                    .digest = sent->digest,
+                                    .receipt = receipt->SerializeAsString(),
+                                    .accepted_at = now});
       },
       std::move(done));
 }

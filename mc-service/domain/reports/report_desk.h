@@ -71,6 +71,7 @@ class ReportDesk {
  private:
   void AcceptHealth(Submission submission, Done done);
   void AcceptConsumption(Submission submission, Done done);
+  void AcceptEvents(Submission submission, Done done);
   // Queues the work that fills `receipt`, and gives it to `done`.
   void Write(const ReportKey& key, std::shared_ptr<v1::ReportReceipt> receipt,
              Store::WriteWork work, Done done);

@@ -58,6 +58,34 @@ class ReportDeskTest : public testing::Test {
     return report;
   }
 
+  v1::ReportEnvelope Events(uint64_t sequence,
+                            const std::vector<std::string>& ids) {
+    v1::ReportEnvelope report = Envelope(v1::LANE_EVENTS, sequence);
+    report.mutable_cluster_events()->set_cluster_id("c-1");
+    for (const std::string& id : ids) {
+      v1::ClusterEvent* event = report.mutable_cluster_events()->add_events();
+      event->set_event_id(id);
+      event->set_type(v1::CLUSTER_EVENT_TYPE_NODE_STARTED);
+      event->set_severity(v1::SEVERITY_INFO);
+      *event->mutable_occurred_at() = ToProto(clock_.Now());
+    }
+    return report;
+  }
+
+  // Newest first.
+  std::vector<std::string> StoredEvents() {
+    std::vector<std::string> ids;
+    (void)fake_.Read([&](Reader& reader) {
+      const auto listed = reader.ListEvents({}, {});
+      EXPECT_TRUE(listed.ok()) << listed.status();
+      for (const StoredEvent& event : listed->items) {
+        ids.push_back(event.event.event_id());
+      }
+      return absl::OkStatus();
+    });
+    return ids;
+  }
+
   v1::ReportReceipt Accept(const v1::ReportEnvelope& report) {
     absl::Notification received;
     v1::ReportReceipt receipt;
@@ -210,11 +238,50 @@ TEST_F(ReportDeskTest, InvalidReportsAreRejectedForGood) {
   EXPECT_TRUE(absl::IsNotFound(LatestHealth().status()));
 }
 
-TEST_F(ReportDeskTest, EventsAreNotSupportedYetAndMayComeAgain) {
-  v1::ReportEnvelope report = Envelope(v1::LANE_EVENTS, 1);
-  report.mutable_cluster_events()->set_cluster_id("c-1");
-  ExpectRejected(Accept(report), v1::ERROR_REASON_NOT_SUPPORTED_YET,
-                 /*resendable=*/true);
+TEST_F(ReportDeskTest, EventsAreStoredOnce) {
+  const v1::ReportReceipt first = Accept(Events(1, {"e-1", "e-2"}));
+  EXPECT_TRUE(first.has_cluster_events()) << first.DebugString();
+  EXPECT_TRUE(Accept(Events(1, {"e-1", "e-2"})).has_cluster_events());
+  EXPECT_EQ(StoredEvents(), std::vector<std::string>({"e-2", "e-1"}));
+}
+
+TEST_F(ReportDeskTest, AnEventThatWasNumberedAnewIsStoredOnce) {
+  EXPECT_TRUE(Accept(Events(1, {"e-1"})).has_cluster_events());
+  EXPECT_TRUE(Accept(Events(2, {"e-1", "e-2"})).has_cluster_events());
+  EXPECT_EQ(StoredEvents(), std::vector<std::string>({"e-2", "e-1"}));
+}
+
+TEST_F(ReportDeskTest, OtherEventsUnderTheSameKeyAreAConflict) {
+  Accept(Events(1, {"e-1"}));
+  ExpectRejected(Accept(Events(1, {"e-2"})), v1::ERROR_REASON_REPORT_CONFLICT,
+                 /*resendable=*/false);
+  EXPECT_EQ(conflicts_, 1);
+  EXPECT_EQ(StoredEvents(), std::vector<std::string>({"e-1"}));
+}
+
+TEST_F(ReportDeskTest, DeclaredRangesAreKept) {
+  v1::ReportEnvelope report = Events(9, {"e-1"});
+  report.add_dropped()->set_first_sequence(3);
+  report.mutable_dropped(0)->set_last_sequence(8);
+  EXPECT_TRUE(Accept(report).has_cluster_events());
+  absl::StatusOr<Paged<DroppedEvents>> dropped;
+  (void)fake_.Read([&](Reader& reader) {
+    dropped = reader.ListDroppedEvents("c-1", {});
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(dropped.ok());
+  ASSERT_EQ(dropped->items.size(), 1u);
+  EXPECT_EQ(dropped->items[0].epoch, 7u);
+  EXPECT_EQ(dropped->items[0].first_sequence, 3u);
+  EXPECT_EQ(dropped->items[0].last_sequence, 8u);
+}
+
+TEST_F(ReportDeskTest, OneBadEventRefusesItsReport) {
+  ExpectRejected(Accept(Events(1, {"e-1", "e-1"})),
+                 v1::ERROR_REASON_INVALID_FIELD, /*resendable=*/false);
+  ExpectRejected(Accept(Events(1, {"e-1", "no id\n"})),
+                 v1::ERROR_REASON_INVALID_FIELD, /*resendable=*/false);
+  EXPECT_TRUE(StoredEvents().empty());
 }
 
 TEST_F(ReportDeskTest, LatestHealthCheckWins) {

@@ -34,6 +34,8 @@ struct FakeState {
   std::map<std::tuple<std::string, std::string, std::string, absl::Time>,
            HostHour>
       host_hours;
+  FakeTable<StoredEvent> events;
+  FakeTable<DroppedEvents> dropped_events;
   FakeTable<NodePresence> presence;
   FakeTable<ExchangeCount> exchange_counts;
   FakeTable<Release> releases;
@@ -105,6 +107,13 @@ class FakeSession final : public Writer {
                                  absl::Time at) override;
   absl::Status AddExchangeCount(const ExchangeCount& count) override;
   absl::Status InsertRelease(const Release& release) override;
+
+  absl::StatusOr<Paged<StoredEvent>> ListEvents(const EventFilter& filter,
+                                                const Page& page) override;
+  absl::StatusOr<Paged<DroppedEvents>> ListDroppedEvents(
+      std::string_view cluster_id, const Page& page) override;
+  absl::Status InsertEvent(const StoredEvent& event) override;
+  absl::Status PutDroppedEvents(const DroppedEvents& dropped) override;
 
  private:
   ClusterOverview Complete(ClusterOverview overview) const;

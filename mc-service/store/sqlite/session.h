@@ -85,6 +85,13 @@ class Session final : public Writer {
   absl::Status InsertConsumption(const StoredConsumption& consumption) override;
   absl::Status PutHostHour(const HostHour& host_hour) override;
 
+  absl::StatusOr<Paged<StoredEvent>> ListEvents(const EventFilter& filter,
+                                                const Page& page) override;
+  absl::StatusOr<Paged<DroppedEvents>> ListDroppedEvents(
+      std::string_view cluster_id, const Page& page) override;
+  absl::Status InsertEvent(const StoredEvent& event) override;
+  absl::Status PutDroppedEvents(const DroppedEvents& dropped) override;
+
   absl::StatusOr<Operator> GetOperator(std::string_view name) override;
   absl::Status PutOperator(const Operator& op) override;
   absl::StatusOr<Paged<ExchangeCount>> ListExchangeCounts(

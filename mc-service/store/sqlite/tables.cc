@@ -36,6 +36,8 @@ Tables::Tables()
             "consumption_interval"},
            {"missioncontrol.v1.EnvironmentConsumption.meters",
             "consumption_meter"}}),
+      event(v1::ClusterEvent::descriptor(), "cluster_event",
+            {"cluster_row", "received_at_us"}, {}),
       interval(v1::TimeFrame::descriptor(), "consumption_interval",
                {"parent", "position"}, {}) {}
 

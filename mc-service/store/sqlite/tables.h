@@ -15,6 +15,7 @@ struct Tables {
   const MessageTable health_check;
   const MessageTable health_result;
   const MessageTable consumption;
+  const MessageTable event;
   // Below the hosts of `consumption`.
   const MessageTable interval;
 };
