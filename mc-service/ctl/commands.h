@@ -43,6 +43,7 @@ void AddConsumptionCommands(CLI::App& app, Context& context);
 void AddReleaseCommands(CLI::App& app, Context& context);
 void AddEventCommands(CLI::App& app, Context& context);
 void AddExchangeCommands(CLI::App& app, Context& context);
+void AddFindingCommands(CLI::App& app, Context& context);
 
 }  // namespace mc::service
 

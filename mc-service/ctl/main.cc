@@ -51,6 +51,7 @@ int Run(int argc, char** argv) {
   mc::service::AddReleaseCommands(app, context);
   mc::service::AddEventCommands(app, context);
   mc::service::AddExchangeCommands(app, context);
+  mc::service::AddFindingCommands(app, context);
 
   try {
     app.parse(argc, argv);

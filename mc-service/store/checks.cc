@@ -39,4 +39,11 @@ absl::Status CheckRelease(const Release& release) {
   return absl::OkStatus();
 }
 
+absl::Status CheckGap(const SequenceGap& gap) {
+  if (gap.first < 1 || gap.last < gap.first) {
+    return absl::InvalidArgumentError("a gap is of sequences from 1 on");
+  }
+  return CheckSequence({gap.cluster_id, v1::LANE_BILLING, gap.epoch, gap.last});
+}
+
 }  // namespace mc::service

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "mc-service/store/event_store.h"
+#include "mc-service/store/finding_types.h"
 #include "mc-service/store/types.h"
 
 namespace mc::service {
@@ -19,6 +20,9 @@ absl::Status CheckDropped(const DroppedEvents& dropped);
 
 // `document` is what the signed bytes say, for only those are kept.
 absl::Status CheckRelease(const Release& release);
+
+// A gap is of sequences from 1 on, and not empty.
+absl::Status CheckGap(const SequenceGap& gap);
 
 }  // namespace mc::service
 

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "mc-service/store/event_store.h"
+#include "mc-service/store/finding_types.h"
 #include "mc-service/store/types.h"
 
 namespace mc::service {
@@ -94,6 +95,23 @@ class Reader : public EventReader {
   virtual absl::StatusOr<Paged<Release>> ListReleases(v1::Component component,
                                                       const Page& page) = 0;
 
+  // Newest first.
+  virtual absl::StatusOr<Paged<StoredFinding>> ListFindings(
+      const FindingFilter& filter, const Page& page) = 0;
+  virtual absl::StatusOr<Paged<SequenceGap>> OpenGaps(const GapFilter& filter,
+                                                      const Page& page) = 0;
+  // The gap that the sequence is in.
+  virtual absl::StatusOr<SequenceGap> FindGap(std::string_view cluster_id,
+                                              uint64_t epoch,
+                                              uint64_t sequence) = 0;
+  // The time frame of an accepted consumption report.
+  virtual absl::StatusOr<TimeSpan> ConsumptionTimeFrame(
+      std::string_view cluster_id, uint64_t epoch, uint64_t sequence) = 0;
+  // What remains of the gap that began at `origin`.
+  virtual absl::StatusOr<int64_t> CountGaps(std::string_view cluster_id,
+                                            uint64_t epoch,
+                                            uint64_t origin) = 0;
+
   // Drawn when the store was made, drawn again when it is restored.
   virtual absl::StatusOr<uint64_t> ServiceEpoch() = 0;
 };
@@ -135,6 +153,17 @@ class Writer : public Reader, public EventWriter {
                                          absl::Time at) = 0;
   // Adds to the counts; the last result is the newer one.
   virtual absl::Status AddExchangeCount(const ExchangeCount& count) = 0;
+
+  // Inserts the finding, or counts the open one up and takes over severity,
+  // message, time frame and time.
+  virtual absl::Status RaiseFinding(const Sighting& sighting) = 0;
+  // It no longer holds. OK where none is open.
+  virtual absl::Status CloseFinding(const FindingKey& key, absl::Time at) = 0;
+  // Inserts the gap, or replaces the one with this first sequence.
+  virtual absl::Status PutGap(const SequenceGap& gap) = 0;
+  // OK where there is none.
+  virtual absl::Status RemoveGap(std::string_view cluster_id, uint64_t epoch,
+                                 uint64_t first) = 0;
 
   // ALREADY_EXISTS when the ID, or component, label and version are there.
   virtual absl::Status InsertRelease(const Release& release) = 0;

@@ -13,6 +13,7 @@
 #include "common/crypto/document.h"
 #include "common/time/clock.h"
 #include "common/time/proto_time.h"
+#include "mc-service/domain/pacing/admission.h"
 #include "mc-service/domain/testing/held_store.h"
 #include "mc-service/domain/testing/seed.h"
 #include "mc-service/store/fake/fake_store.h"
@@ -126,6 +127,15 @@ class ReportDeskTest : public testing::Test {
     return sessions;
   }
 
+  std::vector<StoredFinding> Findings() {
+    std::vector<StoredFinding> findings;
+    (void)fake_.Read([&](Reader& reader) {
+      findings = reader.ListFindings({}, {})->items;
+      return absl::OkStatus();
+    });
+    return findings;
+  }
+
   absl::StatusOr<StoredHealth> LatestHealth() {
     absl::StatusOr<StoredHealth> health;
     (void)fake_.Read([&](Reader& reader) {
@@ -183,6 +193,86 @@ TEST_F(ReportDeskTest, OtherContentUnderTheSameKeyIsAConflict) {
   EXPECT_EQ(StoredSessions(), 120) << "the first is kept";
   EXPECT_EQ(conflicts_, 1);
   EXPECT_TRUE(Accept(Usage(1, 120)).has_consumption());
+}
+
+TEST_F(ReportDeskTest, ConflictIsAFindingThatCountsUp) {
+  Accept(Usage(1, 120));
+  Accept(Usage(1, 121));
+  Accept(Usage(1, 122));
+  const auto findings = Findings();
+  ASSERT_EQ(findings.size(), 1u);
+  const Sighting& last = findings[0].last;
+  EXPECT_EQ(last.key.cluster_id, "c-1");
+  EXPECT_EQ(last.key.kind, v1::FINDING_KIND_REPORT_CONFLICT);
+  EXPECT_EQ(last.severity, v1::SEVERITY_SEVERE);
+  EXPECT_EQ(last.time_frame,
+            (TimeSpan{clock_.Now(), clock_.Now() + absl::Hours(1)}));
+  EXPECT_EQ(findings[0].count, 2);
+}
+
+TEST_F(ReportDeskTest, MissingReportsAreAGapUntilTheyCome) {
+  const auto gaps = [&] {
+    size_t count = 99;
+    (void)fake_.Read([&](Reader& reader) {
+      count = reader.OpenGaps({.cluster_id = "c-1"}, {})->items.size();
+      return absl::OkStatus();
+    });
+    return count;
+  };
+  Accept(Usage(1));
+  Accept(Usage(3));
+  EXPECT_EQ(gaps(), 1u);
+  Accept(Usage(3));
+  EXPECT_EQ(gaps(), 1u) << "a repeat changes nothing";
+  Accept(Usage(2));
+  EXPECT_EQ(gaps(), 0u);
+}
+
+TEST_F(ReportDeskTest, BacklogIsPacedAndFreshReportsAreNot) {
+  // One a second, and one in debt.
+  Admission backlog({.per_second = 1,
+                     .queue = absl::Seconds(1),
+                     .longest_retry = absl::Minutes(1)});
+  ReportDesk desk({.store = &fake_,
+                   .signer = &signer_,
+                   .clock = &clock_,
+                   .backlog = &backlog,
+                   .on_conflict = nullptr});
+  const auto accept = [&](v1::ReportEnvelope report) {
+    absl::Notification received;
+    v1::ReportReceipt receipt;
+    desk.Accept({.cluster_id = "c-1",
+                 .digest = Sha256(report.SerializeAsString()),
+                 .report = std::move(report)},
+                [&](v1::ReportReceipt r) {
+                  receipt = std::move(r);
+                  received.Notify();
+                });
+    received.WaitForNotification();
+    return receipt;
+  };
+  const auto old = [&](uint64_t sequence) {
+    v1::ReportEnvelope report = Usage(sequence);
+    *report.mutable_created_at() = ToProto(clock_.Now() - absl::Hours(3));
+    return report;
+  };
+  EXPECT_FALSE(accept(old(1)).has_pacing());
+  EXPECT_FALSE(accept(old(2)).has_pacing());
+  const v1::ReportReceipt refused = accept(old(3));
+  ExpectRejected(refused, v1::ERROR_REASON_OVERLOADED, /*resendable=*/true);
+  EXPECT_TRUE(refused.pacing().has_retry_after());
+  EXPECT_FALSE(accept(Usage(4)).has_pacing());
+  EXPECT_FALSE(accept(Health(1)).has_pacing());
+  v1::Hello hello;
+  hello.set_cluster_id("c-1");
+  hello.set_agent_instance_id("agent-1");
+  EXPECT_TRUE(desk.Greet(hello)->pacing().has_retry_after());
+  clock_.Advance(absl::Milliseconds(500));
+  const v1::ReportReceipt slowed = accept(old(3));
+  EXPECT_TRUE(slowed.has_consumption()) << slowed.DebugString();
+  EXPECT_TRUE(slowed.pacing().has_retry_after());
+  clock_.Advance(absl::Minutes(1));
+  EXPECT_FALSE(desk.Greet(hello)->has_pacing());
 }
 
 TEST_F(ReportDeskTest, UsageOfASuspendedLicenseIsRecorded) {
@@ -274,6 +364,10 @@ TEST_F(ReportDeskTest, DeclaredRangesAreKept) {
   EXPECT_EQ(dropped->items[0].epoch, 7u);
   EXPECT_EQ(dropped->items[0].first_sequence, 3u);
   EXPECT_EQ(dropped->items[0].last_sequence, 8u);
+  const auto findings = Findings();
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].last.key.kind, v1::FINDING_KIND_EVENTS_DROPPED);
+  EXPECT_EQ(findings[0].last.time_frame, std::nullopt);
 }
 
 TEST_F(ReportDeskTest, OneBadEventRefusesItsReport) {

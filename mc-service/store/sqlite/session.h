@@ -85,6 +85,24 @@ class Session final : public Writer {
   absl::Status InsertConsumption(const StoredConsumption& consumption) override;
   absl::Status PutHostHour(const HostHour& host_hour) override;
 
+  absl::StatusOr<Paged<StoredFinding>> ListFindings(const FindingFilter& filter,
+                                                    const Page& page) override;
+  absl::StatusOr<Paged<SequenceGap>> OpenGaps(const GapFilter& filter,
+                                              const Page& page) override;
+  absl::StatusOr<SequenceGap> FindGap(std::string_view cluster_id,
+                                      uint64_t epoch,
+                                      uint64_t sequence) override;
+  absl::StatusOr<TimeSpan> ConsumptionTimeFrame(std::string_view cluster_id,
+                                                uint64_t epoch,
+                                                uint64_t sequence) override;
+  absl::StatusOr<int64_t> CountGaps(std::string_view cluster_id, uint64_t epoch,
+                                    uint64_t origin) override;
+  absl::Status RaiseFinding(const Sighting& sighting) override;
+  absl::Status CloseFinding(const FindingKey& key, absl::Time at) override;
+  absl::Status PutGap(const SequenceGap& gap) override;
+  absl::Status RemoveGap(std::string_view cluster_id, uint64_t epoch,
+                         uint64_t first) override;
+
   absl::StatusOr<Paged<StoredEvent>> ListEvents(const EventFilter& filter,
                                                 const Page& page) override;
   absl::StatusOr<Paged<DroppedEvents>> ListDroppedEvents(
