@@ -5,6 +5,7 @@
 
 #include "cluster-agent/exchange/reports_lanes.h"
 #include "common/crypto/digest.h"
+#include "common/failpoint/failpoint.h"
 #include "common/rpc/byte_buffer.h"
 
 namespace mc::agent {
@@ -197,7 +198,9 @@ absl::Status Reports::SendLane(const v1::LaneEpoch& epoch) {
     waiting_[{report.key.lane, report.key.epoch, report.key.sequence}] = {
         .sha256 = Sha256(report.request), .size_bytes = size};
     waiting_bytes_ += size;
+    MC_FAILPOINT("agent.send.before");
     stream_->Send(BytesOf(report.request));
+    MC_FAILPOINT("agent.send.after");
     Progress();
   }
   return absl::OkStatus();

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "cluster-agent/exchange/reports.h"
 #include "cluster-agent/exchange/reports_lanes.h"
+#include "common/failpoint/failpoint.h"
 #include "common/log/log.h"
 #include "common/rpc/byte_buffer.h"
 #include "common/status/status.h"
@@ -91,7 +92,7 @@ absl::Status Reports::CheckReceipt(const std::string& sha256,
   if (!receipt.has_consumption()) {
     return absl::InternalError("the receipt holds no result");
   }
-  return VerifyReceipt(receipt.signed_receipt(), options_.document_keys,
+  return VerifyReceipt(receipt.signed_receipt(), options_.document_keys->keys(),
                        {.cluster_id = options_.cluster_id,
                         .epoch = receipt.epoch(),
                         .sequence = receipt.sequence(),
@@ -99,6 +100,7 @@ absl::Status Reports::CheckReceipt(const std::string& sha256,
 }
 
 void Reports::OnReceipt(uint64_t number, const v1::ReportReceipt& receipt) {
+  MC_FAILPOINT("agent.receipt.before");
   std::string sha256;
   {
     absl::MutexLock lock(&mutex_);

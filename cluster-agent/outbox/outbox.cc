@@ -13,6 +13,7 @@
 #include "cluster-agent/outbox/rows.h"
 #include "cluster-agent/outbox/traffic_rows.h"
 #include "cluster-agent/outbox/usage_rows.h"
+#include "common/failpoint/failpoint.h"
 #include "common/sqlite/migrate.h"
 #include "common/status/status.h"
 #include "common/time/proto_time.h"
@@ -151,7 +152,10 @@ absl::Status Outbox::Start() {
     absl::MutexLock mutex_lock(&close_mutex_);
     running_since_ = now;
   }
-  writer_ = std::make_unique<sqlite::GroupCommitter>(*std::move(opened));
+  sqlite::GroupCommitter::Options commits;
+  commits.name = "agent";
+  writer_ = std::make_unique<sqlite::GroupCommitter>(*std::move(opened),
+                                                     std::move(commits));
   return absl::OkStatus();
 }
 
@@ -243,9 +247,11 @@ void Outbox::RecordUsage(std::vector<UsageRecord> records, RecordDone done) {
         absl::StatusOr<RecordUsageResult> inserted =
             InsertUsage(database, rows, age);
         if (inserted.ok()) *result = *inserted;
+        MC_FAILPOINT("agent.usage.before");
         return inserted.status();
       },
       [result, done = std::move(done)](absl::Status status) {
+        MC_FAILPOINT("agent.usage.after");
         if (status.ok()) return done(*result);
         done(std::move(status));
       });
@@ -296,12 +302,14 @@ absl::StatusOr<CloseResult> Outbox::CloseFrames() {
                    .failpoint = options_.failpoint,
                    .on_damage = options_.on_damage});
     if (closed.ok()) result = *closed;
+    if (result.reports > 0) MC_FAILPOINT("agent.frame.before");
     return closed.status();
   });
   if (absl::IsResourceExhausted(status)) reserve_.Release();
   ObserveDisk(status);
   if (!status.ok()) return WithReason(status);
   if (options_.failpoint) options_.failpoint("committed");
+  if (result.reports > 0) MC_FAILPOINT("agent.frame.after");
   running_since_ = time.now;
   status = Prune();
   if (!status.ok()) return status;
@@ -417,9 +425,13 @@ void Outbox::Acknowledge(const ReportKey& key,
       [this, key, receipt = std::move(receipt), moment](Database& database) {
         absl::Status status = AcknowledgeReport(database, key, receipt, moment);
         if (options_.failpoint) options_.failpoint("acknowledged");
+        MC_FAILPOINT("agent.ack.before");
         return status;
       },
-      std::move(done));
+      [done = std::move(done)](absl::Status status) {
+        MC_FAILPOINT("agent.ack.after");
+        done(std::move(status));
+      });
 }
 
 void Outbox::Reject(const ReportKey& key, Rejection rejection,
