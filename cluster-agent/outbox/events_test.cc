@@ -279,9 +279,10 @@ TEST(OutboxEvents, ARestoredDiskLeadsToANewEpoch) {
   mark.set_lane(LANE_EVENTS);
   mark.set_epoch(before.epoch());
   mark.set_highest_accepted_sequence(7);
-  const auto changed = f.outbox().ApplyWelcome({{mark}});
-  ASSERT_TRUE(changed.ok());
-  EXPECT_TRUE(*changed);
+  const auto result =
+      f.outbox().ApplyWelcome(1, std::vector<v1::LaneMark>{mark});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(result->epochs_changed);
   ASSERT_EQ(Reports(f).size(), 1u);
   EXPECT_GT(Reports(f)[0].epoch(), before.epoch());
   EXPECT_THAT(Ids(Reports(f)[0]), ElementsAre("1", "2"));
