@@ -7,6 +7,10 @@ namespace mc::service {
 Tables::Tables()
     : limits(v1::LicenseLimits::descriptor(), "license_limits", {"id"},
              {{"missioncontrol.v1.LicenseLimits.meters", "license_meter"}}),
+      terms(
+          v1::LicenseLimits::descriptor(), "license_terms",
+          {"license_row", "from_us", "model"},
+          {{"missioncontrol.v1.LicenseLimits.meters", "license_terms_meter"}}),
       entitlement(v1::Entitlement::descriptor(), "license_entitlement",
                   {"parent", "position"}, {}),
       health_check(
@@ -35,8 +39,6 @@ Tables::Tables()
            {"missioncontrol.v1.HostConsumption.monitored",
             "consumption_interval"},
            {"missioncontrol.v1.EnvironmentConsumption.meters",
-            "consumption_meter"}}),
-      interval(v1::TimeFrame::descriptor(), "consumption_interval",
-               {"parent", "position"}, {}) {}
+            "consumption_meter"}}) {}
 
 }  // namespace mc::service
