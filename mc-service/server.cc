@@ -34,6 +34,7 @@
 #include "mc-service/domain/enrollment/directory.h"
 #include "mc-service/domain/enrollment/enrollment_desk.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
+#include "mc-service/domain/ledger/ledger.h"
 #include "mc-service/domain/license/license_desk.h"
 #include "mc-service/domain/presence/presence.h"
 #include "mc-service/domain/reports/report_desk.h"
@@ -286,6 +287,9 @@ class RunningServer : public Server {
   absl::Status BuildGraph() {
     absl::StatusOr<std::unique_ptr<Store>> store = OpenStore();
     if (!store.ok()) return store.status();
+    // Before any report: what a version without a ledger has left.
+    const absl::Status entered = EnterBacklog(**store, {});
+    if (!entered.ok()) return entered;
     const absl::StatusOr<std::string> key_pem =
         ReadPrivateFile(state().DocumentKeyFile());
     if (!key_pem.ok()) return key_pem.status();

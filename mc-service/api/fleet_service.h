@@ -2,7 +2,8 @@
 //
 // Each handler is guard (by CallRunner), convert, one call of the domain or
 // the store, convert, finish. They are spread over files by subject:
-// fleet_accounts.cc, fleet_clusters.cc, fleet_releases.cc, fleet_exchanges.cc.
+// fleet_accounts.cc, fleet_clusters.cc, fleet_usage.cc, fleet_releases.cc,
+// fleet_exchanges.cc.
 #ifndef MC_SERVICE_API_FLEET_SERVICE_H_
 #define MC_SERVICE_API_FLEET_SERVICE_H_
 
@@ -46,6 +47,12 @@ class FleetService : public v1::FleetService::CallbackService {
     // Told when a cluster's row has changed, so that caches forget it and, for
     // a revoked one, its streams end.
     std::function<void(std::string_view cluster_id)> cluster_changed;
+    // Whether reports of the cluster are known to be missing whose usage lies
+    // in [from, to). Null: none ever are.
+    std::function<absl::StatusOr<bool>(Reader& reader,
+                                       std::string_view cluster_id,
+                                       absl::Time from, absl::Time to)>
+        has_gap;
   };
 
   explicit FleetService(Options options) : options_(std::move(options)) {}
@@ -60,6 +67,7 @@ class FleetService : public v1::FleetService::CallbackService {
   MC_RPC(CreateLicense)
   MC_RPC(ListLicenses)
   MC_RPC(GetLicense)
+  MC_RPC(UpdateLicense)
   MC_RPC(SuspendLicense)
   MC_RPC(ResumeLicense)
   MC_RPC(RevokeLicense)
@@ -69,6 +77,9 @@ class FleetService : public v1::FleetService::CallbackService {
   MC_RPC(RevokeCluster)
   MC_RPC(ListHealthReports)
   MC_RPC(ListConsumption)
+  MC_RPC(ListUsage)
+  MC_RPC(ListLedgerEntries)
+  MC_RPC(VerifyLedger)
   MC_RPC(ListExchangeCounts)
   MC_RPC(CreateRelease)
   MC_RPC(GetRelease)
@@ -88,10 +99,6 @@ class FleetService : public v1::FleetService::CallbackService {
         context, "/missioncontrol.v1.FleetService/" #Name);                   \
   }
   MC_NOT_YET(EraseAccount)
-  MC_NOT_YET(UpdateLicense)
-  MC_NOT_YET(ListUsage)
-  MC_NOT_YET(ListLedgerEntries)
-  MC_NOT_YET(VerifyLedger)
   MC_NOT_YET(CreateRollout)
   MC_NOT_YET(ListRollouts)
   MC_NOT_YET(ListFindings)

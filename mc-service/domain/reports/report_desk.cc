@@ -110,8 +110,8 @@ struct ConsumptionWork {
   v1::SignedDocument signed_receipt;
 };
 
-absl::Status RecordOnce(Writer& writer, ConsumptionWork& work,
-                        v1::ReportReceipt& receipt) {
+absl::Status RecordOnce(Writer& writer, const LedgerOptions& ledger,
+                        ConsumptionWork& work, v1::ReportReceipt& receipt) {
   absl::StatusOr<AcceptedReport> before = writer.FindReport(work.key);
   if (before.ok()) {
     if (before->digest != work.digest) {
@@ -129,7 +129,7 @@ absl::Status RecordOnce(Writer& writer, ConsumptionWork& work,
   if (!license.ok()) return license.status();
   work.stored.license_id = license->id;
   absl::StatusOr<v1::ConsumptionResult> result =
-      RecordConsumption(writer, *license, work.stored);
+      RecordConsumption(writer, *license, work.stored, ledger);
   if (!result.ok()) return result.status();
   receipt = ReceiptFor(work.key);
   *receipt.mutable_consumption() = *std::move(result);
@@ -284,8 +284,8 @@ void ReportDesk::AcceptConsumption(Submission submission, Done done) {
   auto receipt = std::make_shared<v1::ReportReceipt>();
   Write(
       work->key, receipt,
-      [work, receipt](Writer& writer) {
-        return RecordOnce(writer, *work, *receipt);
+      [this, work, receipt](Writer& writer) {
+        return RecordOnce(writer, options_.ledger, *work, *receipt);
       },
       std::move(done));
 }
