@@ -137,7 +137,11 @@ Spent Deliver(Store& store, const Shape& shape, size_t* bytes) {
   SimulatedClock clock(Start() + absl::Hours(24 * 60));
   const DocumentSigner signer =
       OrDie(DocumentSigner::Create(PrivateKey::GenerateEd25519()));
-  ReportDesk desk({.store = &store, .signer = &signer, .clock = &clock});
+  ReportDesk::Options options;
+  options.store = &store;
+  options.signer = &signer;
+  options.clock = &clock;
+  ReportDesk desk(options);
   absl::Notification go;
   Spent first;
   Spent last;

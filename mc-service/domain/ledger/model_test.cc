@@ -228,7 +228,7 @@ TEST_P(LedgerModel, WhateverComesInWhateverOrderCountsOnce) {
     const std::string receipt = Accept(desk, report).SerializeAsString();
     const auto [first, added] =
         receipts.emplace(report.SerializeAsString(), receipt);
-    if (!added) EXPECT_EQ(first->second, receipt);
+    EXPECT_EQ(first->second, receipt) << added;
   }
   EXPECT_GT(overlaps, 0);
 

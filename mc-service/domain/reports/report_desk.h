@@ -51,7 +51,7 @@ class ReportDesk {
     // alarm was logged; for a counter. May be null. On the store's thread.
     std::function<void(const ReportKey&)> on_conflict;
     // What is done about usage that several epochs reported.
-    LedgerOptions ledger;
+    LedgerOptions ledger = {};
   };
   using Done = std::function<void(v1::ReportReceipt)>;
 
