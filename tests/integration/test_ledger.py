@@ -251,9 +251,10 @@ class LedgerTest(pair.PairTest):
         update("--model", "subscription")
         self.assertEqual(cluster.use(5, environment(sessions=1)).state,
                          common_pb2.USAGE_STATE_USING_OVERAGE)
-        # The hour after the change has the new limit.
+        # An hour after the change has the new limit.
+        later = HOUR + 2 * 3600
         answer = cluster.use(6, environment(
-            hosts=[("h1", 32, HOUR + 3600, HOUR + 7200)]), start=HOUR + 3600)
+            hosts=[("h1", 32, later, later + 3600)]), start=later)
         self.assertEqual(answer.host_unit_hours_overage_milli, 1000)
         update("--rum-sessions", "unlimited", "--no-end")
         self.assertFalse(cluster.use(7, environment(sessions=1))
@@ -261,7 +262,7 @@ class LedgerTest(pair.PairTest):
 
         # Another reset: the period that runs ends, the next one begins.
         update("--reset", "annual")
-        answer = cluster.use(8, environment(sessions=2), start=HOUR + 7200)
+        answer = cluster.use(8, environment(sessions=2), start=later)
         self.assertEqual(answer.environments[0].consumed_rum_sessions, 2)
         changed = answer.period.start.seconds
         self.assertGreaterEqual(changed, HOUR)
