@@ -9,6 +9,9 @@
 #include "absl/synchronization/notification.h"
 #include "cluster-agent/domain/config/node_config.h"
 #include "cluster-agent/domain/description/description.h"
+#include "cluster-agent/domain/events/clock_watch.h"
+#include "cluster-agent/domain/events/connection_watch.h"
+#include "cluster-agent/domain/events/event_log.h"
 #include "cluster-agent/domain/inventory/inventory.h"
 #include "cluster-agent/domain/mastership/other_master.h"
 #include "cluster-agent/domain/site/site_view.h"
@@ -54,6 +57,17 @@ class RunningAgent : public Agent {
         board_(options_.clock),
         other_master_(options_.clock,
                       OtherMasterWindow(configuration().values)),
+        events_({.clock = options_.clock,
+                 .record =
+                     [this](v1::ClusterEvent event, EventLog::Recorded done) {
+                       RecordEvent(std::move(event), std::move(done));
+                     },
+                 .wake =
+                     [this] {
+                       if (exchanges_ != nullptr) exchanges_->WakeReports();
+                     }}),
+        clock_watch_(ToAbsl(configuration().values.outbox().clock_tolerance()),
+                     &events_),
         executor_(kThreads, kMaxQueued),
         timers_(options_.clock),
         monitored_(options_.clock->Now()) {}
@@ -79,6 +93,11 @@ class RunningAgent : public Agent {
   std::vector<KnownNode> OtherNodes() const;
   std::optional<absl::Time> CertificateEnd();
 
+  void RecordEvent(v1::ClusterEvent event, EventLog::Recorded done);
+  // Begins where the last run ended.
+  void WatchConnection();
+  void RaiseNodeStarted();
+
   void ScheduleFrames();
   void OnFrameEnd();
   void ScheduleInventory();
@@ -89,12 +108,17 @@ class RunningAgent : public Agent {
   const absl::Time started_at_;
   StatusBoard board_;
   OtherMaster other_master_;
+  EventLog events_;
+  ClockWatch clock_watch_;
   std::optional<StateDirectory> state_directory_;
   SharedState state_;
   std::unique_ptr<Description> description_;
+  std::optional<ConnectionWatch> connection_watch_;
   // Uses the outbox, whose callbacks end in it: it goes after the outbox.
   std::unique_ptr<Exchanges> exchanges_;
   std::unique_ptr<Outbox> outbox_;
+  // The same for the events: its writer may raise some while it ends.
+  Outbox* event_outbox_ = nullptr;
   Executor executor_;
   TimerQueue timers_;
   // Null: the site has one node.
@@ -131,11 +155,49 @@ absl::Status RunningAgent::OpenState() {
   options.clock = options_.clock;
   options.frame_length =
       ToAbsl(configuration().values.schedule().consumption_time_frame());
-  options.on_damage = [](const std::string& damage) { LogError(damage); };
+  options.send_events =
+      EffectivePrivacy(configuration().values).cluster_events() !=
+      v1::PERMISSION_DENIED;
+  options.max_events = configuration().values.outbox().max_events();
+  options.on_damage = [this](const std::string& damage) {
+    LogError(damage);
+    // Without the path, which does not leave the site.
+    events_.RaiseTrouble("a row is damaged on disk and was set aside", 1);
+  };
+  options.on_disk_full = [this](bool full) { events_.DiskFull(full); };
   auto outbox = Outbox::Open(std::move(options));
   if (!outbox.ok()) return outbox.status();
   outbox_ = *std::move(outbox);
+  event_outbox_ = outbox_.get();
   return absl::OkStatus();
+}
+
+void RunningAgent::RecordEvent(v1::ClusterEvent event,
+                               EventLog::Recorded done) {
+  event_outbox_->RecordEvents(
+      {std::move(event)},
+      [done = std::move(done)](const absl::StatusOr<RecordEventsResult>& kept) {
+        done(kept.status(), kept.ok() ? kept->dropped : 0);
+      });
+}
+
+void RunningAgent::WatchConnection() {
+  ConnectionWatch::Options options;
+  options.clock = options_.clock;
+  options.timers = &timers_;
+  options.events = &events_;
+  auto last =
+      outbox_->reader().LastEvent({v1::CLUSTER_EVENT_TYPE_CONNECTION_LOST,
+                                   v1::CLUSTER_EVENT_TYPE_CONNECTION_RESTORED});
+  if (last.ok()) options.last = *std::move(last);
+  connection_watch_.emplace(std::move(options));
+}
+
+void RunningAgent::RaiseNodeStarted() {
+  v1::ClusterEvent event;
+  event.set_type(v1::CLUSTER_EVENT_TYPE_NODE_STARTED);
+  event.set_node_id(state_directory_->node_id());
+  events_.Raise(std::move(event));
 }
 
 absl::Status RunningAgent::OpenSite() {
@@ -147,6 +209,7 @@ absl::Status RunningAgent::OpenSite() {
   options.socket_directory = values.socket_directory();
   options.cluster_id = state_directory_->cluster_id();
   options.master_node_id = state_directory_->node_id();
+  options.events = &events_;
   options.master_instance_id = options_.instance_id;
   options.clock = options_.clock;
   options.executor = &executor_;
@@ -182,6 +245,7 @@ absl::Status RunningAgent::Open() {
                                    {{"detail", std::string(set.message())}});
                              });
   }
+  WatchConnection();
   auto exchanges =
       Exchanges::Create({.values = &configuration().values,
                          .clock = options_.clock,
@@ -191,6 +255,9 @@ absl::Status RunningAgent::Open() {
                          .outbox = outbox_.get(),
                          .board = &board_,
                          .other_master = &other_master_,
+                         .events = &events_,
+                         .connection_watch = &*connection_watch_,
+                         .clock_watch = &clock_watch_,
                          .health = Sources(),
                          .license_key = options_.checked.files.license_key,
                          .root_pem = options_.checked.files.root_pem,
@@ -204,20 +271,23 @@ absl::Status RunningAgent::Open() {
   // What ended while the agent did not run.
   executor_.TryRun([this] { OnFrameEnd(); });
   ScheduleInventory();
+  RaiseNodeStarted();
   exchanges_->Start();
   return absl::OkStatus();
 }
 
 absl::Status RunningAgent::Listen() {
-  LocalDeps deps{.outbox = outbox_.get(),
-                 .description = description_.get(),
-                 .executor = &executor_,
-                 .clock = options_.clock,
-                 .other_environments = EnvironmentIds(inventory()),
-                 .status = [this] { return Status(); },
-                 .on_described = [this] { exchanges_->CheckVersion(); },
-                 .nodes = site_ == nullptr ? nullptr : site_->registry(),
-                 .own_node = [this] { return OwnNode(); }};
+  LocalDeps deps{
+      .outbox = outbox_.get(),
+      .description = description_.get(),
+      .executor = &executor_,
+      .clock = options_.clock,
+      .other_environments = EnvironmentIds(inventory()),
+      .status = [this] { return Status(); },
+      .on_described = [this] { exchanges_->CheckVersion(); },
+      .on_events = [this](int64_t dropped) { events_.Kept(dropped); },
+      .nodes = site_ == nullptr ? nullptr : site_->registry(),
+      .own_node = [this] { return OwnNode(); }};
   auto sockets = LocalSockets::Open(configuration(), deps);
   if (!sockets.ok()) return sockets.status();
   sockets_ = *std::move(sockets);
@@ -336,6 +406,8 @@ void RunningAgent::Stop() {
   if (exchanges_ != nullptr) exchanges_->Stop(kStopGrace);
   timers_.Stop();
   executor_.Shutdown();
+  // From here on only the outbox's own end could raise something.
+  events_.Stop();
   outbox_ = nullptr;
 }
 

@@ -34,8 +34,12 @@
 #include "mc-service/domain/enrollment/directory.h"
 #include "mc-service/domain/enrollment/enrollment_desk.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
+#include "mc-service/domain/findings/gap_watch.h"
+#include "mc-service/domain/findings/gaps.h"
 #include "mc-service/domain/ledger/ledger.h"
 #include "mc-service/domain/license/license_desk.h"
+#include "mc-service/domain/pacing/admission.h"
+#include "mc-service/domain/pacing/retry_slots.h"
 #include "mc-service/domain/presence/presence.h"
 #include "mc-service/domain/reports/report_desk.h"
 #include "mc-service/domain/updates/release.h"
@@ -48,6 +52,12 @@
 
 namespace mc::service {
 namespace {
+
+// Those that find the service full come again spread like this.
+constexpr double kRetriesPerSecond = 500;
+
+// Between two looks at gaps and at streams that are not read.
+constexpr absl::Duration kWatchInterval = absl::Seconds(5);
 
 // Absent stays absent. The configuration was checked: it is valid.
 std::optional<absl::Duration> IntervalOf(
@@ -71,6 +81,9 @@ struct Graph {
         rpc_metrics(metrics),
         executor(values.limits().worker_threads(),
                  values.limits().max_queued_calls()),
+        overload_slots(kRetriesPerSecond, absl::Minutes(1)),
+        backlog({.per_second = static_cast<double>(
+                     values.limits().backlog_reports_per_second())}),
         exchanges({.store = store()}),
         presence(PresenceOptions(values, metrics)),
         clusters({.store = store(), .clock = clock}),
@@ -86,7 +99,8 @@ struct Graph {
                .guard = &guard,
                .metrics = &rpc_metrics,
                .exchanges = &exchanges,
-               .clock = clock}),
+               .clock = clock,
+               .overload_slots = &overload_slots}),
         streams([this, clock](std::string_view cluster_id) {
           return presence.CloneSuspected(cluster_id, clock->Now());
         }),
@@ -111,6 +125,7 @@ struct Graph {
                                          values.pacing().updates_interval())}),
         releases({.store = store(), .signer = &durable.signer, .clock = clock}),
         reports(ReportOptions(clock, metrics)),
+        gaps(GapOptions(clock, metrics)),
         enrollment_service({.runner = &calls, .desk = &enrollment}),
         cluster_service(ClusterOptions(values, clock)),
         fleet_service(FleetOptions(clock)) {}
@@ -175,8 +190,22 @@ struct Graph {
     options.store = store();
     options.signer = &durable.signer;
     options.clock = clock;
+    options.backlog = &backlog;
     options.on_conflict = [&conflicts](const ReportKey&) {
       conflicts.Increment();
+    };
+    return options;
+  }
+
+  GapWatch::Options GapOptions(const Clock* clock, Metrics* metrics) {
+    prometheus::Counter& gaps = metrics->AddCounter(
+        "report_gaps_total",
+        "Gaps in the sequences of consumption reports that did not fill soon.");
+    GapWatch::Options options;
+    options.store = store();
+    options.clock = clock;
+    options.on_gaps = [&gaps](int64_t count) {
+      gaps.Increment(static_cast<double>(count));
     };
     return options;
   }
@@ -191,6 +220,9 @@ struct Graph {
     options.streams.registry = &streams;
     options.streams.metrics = &rpc_metrics;
     options.streams.exchanges = &exchanges;
+    options.streams.overload_slots = &overload_slots;
+    options.max_reports_per_cluster =
+        static_cast<size_t>(values.limits().max_reports_per_cluster());
     options.reports = &reports;
     options.heartbeats.presence = &presence;
     options.heartbeats.interval =
@@ -213,12 +245,15 @@ struct Graph {
     options.executor = &executor;
     options.metrics = &rpc_metrics;
     options.cluster_changed = std::bind_front(&Graph::ClusterChanged, this);
+    options.has_gap = HasGap;
     return options;
   }
 
   Durable durable;
   RpcMetrics rpc_metrics;
   Executor executor;
+  RetrySlots overload_slots;
+  Admission backlog;
   ExchangeLog exchanges;
   Presence presence;
   ClusterDirectory clusters;
@@ -231,6 +266,7 @@ struct Graph {
   UpdateDesk updates;
   ReleaseDesk releases;
   ReportDesk reports;
+  GapWatch gaps;
   EnrollmentService enrollment_service;
   ClusterService cluster_service;
   FleetService fleet_service;
@@ -250,6 +286,7 @@ class RunningServer : public Server {
     if (!status.ok()) return status;
     timers_.emplace(options_.clock);
     ScheduleFlush();
+    ScheduleWatch();
     SetServing(true);
     return absl::OkStatus();
   }
@@ -444,6 +481,16 @@ class RunningServer : public Server {
                              Flush();
                              ScheduleFlush();
                            });
+  }
+
+  void ScheduleWatch() {
+    timers_->ScheduleAfter(kWatchInterval, [this] {
+      // Nothing is confirmed any more: calls had better go elsewhere.
+      if (store_metrics_.failed() && serving_) SetServing(false);
+      graph_->gaps.Sweep();
+      graph_->streams.TickAll();
+      ScheduleWatch();
+    });
   }
 
   const Options options_;

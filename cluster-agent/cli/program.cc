@@ -10,6 +10,7 @@
 #include "cluster-agent/agent.h"
 #include "cluster-agent/cli/agent_commands.h"
 #include "cluster-agent/cli/doctor_command.h"
+#include "cluster-agent/cli/event_commands.h"
 #include "cluster-agent/cli/node_admin_commands.h"
 #include "cluster-agent/cli/node_commands.h"
 #include "cluster-agent/cli/run_with_lease.h"
@@ -52,6 +53,7 @@ class Program {
     AddNodeCommands();
     AddUsageCommands();
     AddDescribeCommands();
+    AddEventCommands();
     AddShowCommands();
   }
 
@@ -189,6 +191,37 @@ class Program {
         ->required();
   }
 
+  void AddEventCommands() {
+    CLI::App* list =
+        Add(&app_, "events",
+            "The cluster's events, newest first, whether the agent runs or not",
+            "events --output json",
+            [this] { return ListEvents(common_, page_size_, page_token_); });
+    AddPageOptions(list);
+    CLI::App* record =
+        Add(&app_, "record-event",
+            "Tell an event of the product; it is durable when this succeeds",
+            "record-event --type update_started --node NODE_ID",
+            [this] { return RecordEvent(common_, event_); });
+    record->add_option("--file", event_.file,
+                       "JSON of RecordEventsRequest; - for standard input");
+    record->add_option("--type", event_.type,
+                       "As in the contract, for instance update_started");
+    record->add_option("--severity", event_.severity,
+                       "info, warning or severe (default: that of the type)");
+    record->add_option("--id", event_.id,
+                       "An event with the same ID is recorded once (default: a "
+                       "random one)");
+    record->add_option("--node", event_.node_id, "The node that it is about");
+  }
+
+  void AddPageOptions(CLI::App* list) {
+    list->add_option("--page-size", page_size_, "At most this many")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    list->add_option("--page-token", page_token_, "Where a list went on");
+  }
+
   void AddShowCommands() {
     CLI::App* status =
         Add(&app_, "status", "What the agent does and waits for",
@@ -254,6 +287,7 @@ class Program {
   // Of a command that succeeded.
   int exit_code_ = 0;
   UsageArguments usage_;
+  EventArguments event_;
   int64_t bytes_ = 0;
   std::vector<std::string> environments_;
   NodeArguments node_;

@@ -1,6 +1,6 @@
 #include "cluster-agent/doctor/service_call.h"
 
-#include <functional>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "cluster-agent/exchange/in_flight.h"
@@ -21,15 +21,21 @@ namespace health = grpc::health::v1;
 constexpr char kCheck[] = "service";
 constexpr absl::Duration kDeadline = absl::Seconds(10);
 
-// Sets the deadline, calls, and reads the service's clock.
-absl::Status Call(const Clock& clock,
-                  const std::function<grpc::Status(grpc::ClientContext*)>& call,
-                  ServiceAnswer& answer) {
+// Connects, calls `method` of `Service`, and reads the service's clock.
+template <typename Service, typename Request, typename Response>
+absl::Status Call(const ChannelOptions& options, const Clock& clock,
+                  grpc::Status (Service::StubInterface::*method)(
+                      grpc::ClientContext*, const Request&, Response*),
+                  Response& response, ServiceAnswer& answer) {
+  const auto channel = MakeChannel(options);
+  if (!channel.ok()) return channel.status();
+  const auto stub = Service::NewStub(*channel);
   grpc::ClientContext context;
   context.set_deadline(DeadlineIn(kDeadline));
   context.set_wait_for_ready(false);
   const absl::Time begin = clock.Now();
-  const grpc::Status status = call(&context);
+  const grpc::Status status =
+      (stub.get()->*method)(&context, Request(), &response);
   const auto& metadata = context.GetServerInitialMetadata();
   const auto date = metadata.find("date");
   if (date != metadata.end()) {
@@ -60,19 +66,9 @@ CheckResult Judge(const std::string& target, const absl::Status& status,
 ServiceAnswer CallHealth(const std::string& target,
                          const ChannelOptions& options, const Clock& clock) {
   ServiceAnswer answer;
-  const auto channel = MakeChannel(options);
-  if (!channel.ok()) {
-    answer.result = Judge(target, channel.status(), "");
-    return answer;
-  }
-  const auto stub = health::Health::NewStub(*channel);
   health::HealthCheckResponse response;
-  const absl::Status status = Call(
-      clock,
-      [&](grpc::ClientContext* context) {
-        return stub->Check(context, health::HealthCheckRequest(), &response);
-      },
-      answer);
+  const absl::Status status = Call<health::Health>(
+      options, clock, &health::Health::StubInterface::Check, response, answer);
   answer.result = Judge(target, status, "it serves");
   if (status.ok() &&
       response.status() != health::HealthCheckResponse::SERVING) {
@@ -85,20 +81,10 @@ ServiceAnswer CallHealth(const std::string& target,
 ServiceAnswer CallLicense(const std::string& target,
                           const ChannelOptions& options, const Clock& clock) {
   ServiceAnswer answer;
-  const auto channel = MakeChannel(options);
-  if (!channel.ok()) {
-    answer.result = Judge(target, channel.status(), "");
-    return answer;
-  }
-  const auto stub = v1::ClusterService::NewStub(*channel);
   v1::CheckLicenseResponse response;
-  const absl::Status status = Call(
-      clock,
-      [&](grpc::ClientContext* context) {
-        return stub->CheckLicense(context, v1::CheckLicenseRequest(),
-                                  &response);
-      },
-      answer);
+  const absl::Status status = Call<v1::ClusterService>(
+      options, clock, &v1::ClusterService::StubInterface::CheckLicense,
+      response, answer);
   answer.result = Judge(target, status,
                         absl::StrCat("it knows this cluster; license ",
                                      EnumText(response.license().status())));

@@ -167,6 +167,7 @@ absl::Status Exchanges::BeginClusterExchanges() {
                        .cluster_id = state.cluster_id(),
                        .agent_instance_id = options_.agent_instance_id,
                        .document_keys = document_keys_,
+                       .events = options_.events,
                        .on_over = on_over,
                        .on_health_pacing = [this](const v1::Pacing& pacing) {
                          health_->SetPacing(pacing);
@@ -222,12 +223,18 @@ void Exchanges::Note(const std::string& address, const absl::Status& status) {
       absl::MutexLock lock(&mutex_);
       if (!registered_) return;
     }
+    if (options_.connection_watch != nullptr) {
+      options_.connection_watch->Lost();
+    }
     heartbeats_->Hold();
     reports_->Hold();
     // It finds out when the service is back.
     license_->Now();
   } else if (!absl::IsCancelled(status)) {
     options_.board->Reached();
+    if (options_.connection_watch != nullptr) {
+      options_.connection_watch->Restored();
+    }
   }
 }
 
@@ -315,10 +322,13 @@ void Exchanges::Register(PeriodicExchange::Done done) {
 
 void Exchanges::CheckLicense(PeriodicExchange::Done done) {
   using Async = v1::ClusterService::StubInterface::async_interface;
+  const absl::Time sent = options_.clock->Now();
   CallUnary<Async, v1::CheckLicenseRequest, v1::CheckLicenseResponse>(
       &in_flight_, options_.executor, stub_->async(), &Async::CheckLicense, {},
       kDeadline,
-      [this, done](const absl::StatusOr<v1::CheckLicenseResponse>& answer) {
+      [this, sent,
+       done](const absl::StatusOr<v1::CheckLicenseResponse>& answer) {
+        if (answer.ok()) CompareClocks(sent, *answer);
         Note(options_.values->service().cluster(), answer.status());
         if (!answer.ok()) {
           done(answer.status(), v1::Pacing());
@@ -327,6 +337,15 @@ void Exchanges::CheckLicense(PeriodicExchange::Done done) {
         }
         if (!IsUnreachable(answer.status())) OpenStreams();
       });
+}
+
+void Exchanges::CompareClocks(absl::Time sent,
+                              const v1::CheckLicenseResponse& answer) {
+  if (options_.clock_watch == nullptr || !answer.has_service_time()) return;
+  const absl::StatusOr<absl::Time> service = FromProto(answer.service_time());
+  if (service.ok()) {
+    options_.clock_watch->Measured(sent, options_.clock->Now(), *service);
+  }
 }
 
 absl::Status Exchanges::KeepLicense(const v1::CheckLicenseResponse& answer) {

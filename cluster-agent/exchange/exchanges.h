@@ -17,6 +17,9 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "cluster-agent/domain/documents/documents.h"
+#include "cluster-agent/domain/events/clock_watch.h"
+#include "cluster-agent/domain/events/connection_watch.h"
+#include "cluster-agent/domain/events/event_sink.h"
 #include "cluster-agent/domain/health/health_builder.h"
 #include "cluster-agent/domain/mastership/other_master.h"
 #include "cluster-agent/domain/proxy/proxy.h"
@@ -46,6 +49,10 @@ class Exchanges {
     Outbox* outbox = nullptr;
     StatusBoard* board = nullptr;
     OtherMaster* other_master = nullptr;
+    // May be null, all three.
+    EventSink* events = nullptr;
+    ConnectionWatch* connection_watch = nullptr;
+    ClockWatch* clock_watch = nullptr;
     HealthSources health;
     // A secret.
     std::string license_key;
@@ -98,6 +105,8 @@ class Exchanges {
   void CheckUpdates(PeriodicExchange::Done done);
   absl::Status KeepLicense(
       const missioncontrol::v1::CheckLicenseResponse& answer);
+  void CompareClocks(absl::Time sent,
+                     const missioncontrol::v1::CheckLicenseResponse& answer);
   void ShowKeptLicense();
   std::vector<missioncontrol::v1::StreamHeartbeatsRequest> Beats() const;
 

@@ -227,6 +227,10 @@ std::unique_ptr<v1::ReportReceipt> FakeService::Accepted(
     receipt->mutable_health_check()->set_status(v1::HEALTH_STATUS_HEALTHY);
     return receipt;
   }
+  if (report.has_cluster_events()) {
+    receipt->mutable_cluster_events();
+    return receipt;
+  }
   receipt->mutable_consumption()->set_state(v1::USAGE_STATE_USING_QUOTA);
   v1::ConsumptionReceiptDocument document;
   document.set_kind(v1::DOCUMENT_KIND_CONSUMPTION_RECEIPT);

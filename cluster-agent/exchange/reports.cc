@@ -19,12 +19,15 @@ namespace v1 = missioncontrol::v1;
 constexpr char kMethod[] = "/missioncontrol.v1.ClusterService/StreamReports";
 // What is read from the outbox at a time, at most.
 constexpr size_t kMaxBatchBytes = 4 << 20;
-// Consumption first: it is what may not be late.
-constexpr std::array kLanes = {v1::LANE_BILLING, v1::LANE_HEALTH};
+// Consumption first: it is what may not be late. The state of the cluster comes
+// last, for it is the newest whenever it comes.
+constexpr std::array kLanes = {v1::LANE_BILLING, v1::LANE_EVENTS,
+                               v1::LANE_HEALTH};
 
 Exchange ExchangeOf(v1::Lane lane) {
-  return lane == v1::LANE_BILLING ? Exchange::kConsumption
-                                  : Exchange::kHealthCheck;
+  return lane == v1::LANE_BILLING  ? Exchange::kConsumption
+         : lane == v1::LANE_EVENTS ? Exchange::kClusterEvents
+                                   : Exchange::kHealthCheck;
 }
 
 grpc::ByteBuffer BytesOf(const std::string& text) {
@@ -307,7 +310,10 @@ void Reports::OnWelcome(uint64_t number, const v1::Welcome& welcome) {
 absl::Status Reports::CheckReceipt(const std::string& sha256,
                                    const v1::ReportReceipt& receipt) const {
   if (receipt.lane() != v1::LANE_BILLING) {
-    if (receipt.has_health_check()) return absl::OkStatus();
+    const bool has_result = receipt.lane() == v1::LANE_EVENTS
+                                ? receipt.has_cluster_events()
+                                : receipt.has_health_check();
+    if (has_result) return absl::OkStatus();
     return absl::InternalError("the receipt holds no result");
   }
   if (!receipt.has_consumption()) {
@@ -367,7 +373,7 @@ void Reports::Accept(uint64_t number, const v1::ReportReceipt& receipt) {
           options_.board->Succeeded(exchange);
           if (receipt.has_consumption()) {
             options_.board->SetConsumption(receipt.consumption());
-          } else {
+          } else if (receipt.has_health_check()) {
             options_.board->SetHealth(receipt.health_check());
           }
           absl::MutexLock lock(&mutex_);
@@ -396,12 +402,32 @@ void Reports::Refuse(uint64_t number, const v1::ReportReceipt& receipt,
             : pacer_.After(why, receipt.pacing());
     not_before = options_.clock->Now() + pause;
   }
-  if (rejection.resendable()) WakeAt(not_before);
+  if (rejection.resendable()) {
+    WakeAt(not_before);
+  } else {
+    TellRefusal(receipt);
+  }
   options_.outbox->Reject(
       key, rejection, not_before,
       [this, number, key](const absl::Status& status) {
         OnStored(number, {key.lane, key.epoch, key.sequence}, status);
       });
+}
+
+void Reports::TellRefusal(const v1::ReportReceipt& receipt) {
+  const v1::ErrorReason reason = receipt.rejection().reason();
+  // A taken number is drawn anew. Events that tell of refused events would be
+  // refused, too; and the next health check is due soon.
+  if (options_.events == nullptr || receipt.lane() != v1::LANE_BILLING ||
+      reason == v1::ERROR_REASON_REPORT_CONFLICT) {
+    return;
+  }
+  v1::ClusterEvent event;
+  event.set_type(v1::CLUSTER_EVENT_TYPE_OUTBOX_TROUBLE);
+  event.mutable_outbox()->set_problem(absl::StrCat(
+      "the service refuses consumption for good: ", ReasonName(reason)));
+  event.mutable_outbox()->set_affected_rows(1);
+  options_.events->Raise(std::move(event));
 }
 
 void Reports::OnStored(uint64_t number, const Key& key,

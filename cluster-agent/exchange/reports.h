@@ -18,6 +18,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "cluster-agent/domain/documents/documents.h"
+#include "cluster-agent/domain/events/event_sink.h"
 #include "cluster-agent/exchange/client_stream.h"
 #include "cluster-agent/exchange/pacer.h"
 #include "cluster-agent/exchange/status_board.h"
@@ -51,6 +52,8 @@ class Reports {
     // A stream that is waited for longer than this is cut.
     absl::Duration liveness = absl::Seconds(30);
     absl::Duration idle = absl::Seconds(2);
+    // Told of reports that are refused for good; null: nobody is.
+    EventSink* events = nullptr;
     // Told how each stream ended.
     std::function<void(const absl::Status&)> on_over;
     // Told the service's wish for the next health check.
@@ -100,6 +103,8 @@ class Reports {
   void Refuse(uint64_t number, const missioncontrol::v1::ReportReceipt& receipt,
               const missioncontrol::v1::Rejection& rejection)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // Of consumption that is refused for good.
+  void TellRefusal(const missioncontrol::v1::ReportReceipt& receipt);
   // What became of a report is durable here, too, or could not be kept.
   void OnStored(uint64_t number, const Key& key, const absl::Status& status)
       ABSL_LOCKS_EXCLUDED(mutex_);

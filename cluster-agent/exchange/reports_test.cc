@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "cluster-agent/domain/events/recording_sink.h"
 #include "cluster-agent/exchange/eventually.h"
 #include "cluster-agent/exchange/fake_service.h"
 #include "cluster-agent/outbox/fixture.h"
@@ -39,6 +40,7 @@ class ReportsTest : public testing::Test {
                          .cluster_id = kCluster,
                          .agent_instance_id = "instance",
                          .document_keys = {service_.signer().document_key()},
+                         .events = &events_,
                          .on_over = [](const absl::Status&) {},
                          .on_health_pacing = [](const v1::Pacing&) {}});
   }
@@ -67,6 +69,7 @@ class ReportsTest : public testing::Test {
   }
 
   OutboxFixture outbox_;
+  RecordingSink events_;
   FakeService service_{kCluster};
   grpc::GenericStub stub_;
   InFlight in_flight_;
@@ -102,6 +105,29 @@ TEST_F(ReportsTest, AReportLeavesTheOutboxWithItsReceipt) {
     return Status(Exchange::kConsumption).succeeded() == 1 &&
            Status(Exchange::kHealthCheck).succeeded() == 1;
   }));
+}
+
+TEST_F(ReportsTest, EventsComeBetweenConsumptionAndHealth) {
+  ASSERT_TRUE(outbox_.PutHealth().ok());
+  v1::ClusterEvent event;
+  event.set_event_id("event-1");
+  event.set_type(v1::CLUSTER_EVENT_TYPE_NODE_STARTED);
+  ASSERT_TRUE(outbox_.RecordEvents({event}).ok());
+  UseSomething();
+  reports_->Open();
+  const std::vector<std::string> sent = service_.Reports(3);
+  std::vector<v1::Lane> lanes;
+  for (const std::string& bytes : sent) {
+    v1::StreamReportsRequest request;
+    ASSERT_TRUE(request.ParseFromString(bytes));
+    lanes.push_back(request.report().lane());
+  }
+  EXPECT_EQ(lanes, std::vector<v1::Lane>(
+                       {v1::LANE_BILLING, v1::LANE_EVENTS, v1::LANE_HEALTH}));
+  EXPECT_TRUE(Eventually(
+      [&] { return Status(Exchange::kClusterEvents).succeeded() == 1; }));
+  EXPECT_TRUE(
+      outbox_.outbox().reader().ListEvents(10, "")->events[0].acknowledged());
 }
 
 TEST_F(ReportsTest, AnIdleStreamIsClosed) {
@@ -213,6 +239,11 @@ TEST_F(ReportsTest, ARejectionForGoodSetsTheReportAside) {
   EXPECT_TRUE(Eventually([&] { return Stats().set_aside_reports == 1; }));
   EXPECT_EQ(Stats().waiting_reports, 0);
   EXPECT_EQ(service_.Reports(1).size(), 1u);
+  const std::vector<v1::ClusterEvent> told = events_.WaitFor(1);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].type(), v1::CLUSTER_EVENT_TYPE_OUTBOX_TROUBLE);
+  EXPECT_NE(told[0].outbox().problem().find("TIME_FRAME_INVALID"),
+            std::string::npos);
 }
 
 TEST_F(ReportsTest, AServiceThatIsAheadOfUsGetsANewEpoch) {

@@ -13,7 +13,7 @@ namespace v1 = missioncontrol::v1;
 
 constexpr std::array<std::string_view, kExchanges> kNames = {
     "installation", "registration", "license", "health_check",
-    "consumption",  "heartbeat",    "updates",
+    "consumption",  "heartbeat",    "updates", "cluster_events",
 };
 
 }  // namespace

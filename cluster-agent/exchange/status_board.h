@@ -24,8 +24,9 @@ enum class Exchange {
   kConsumption,
   kHeartbeat,
   kUpdates,
+  kClusterEvents,
 };
-inline constexpr int kExchanges = 7;
+inline constexpr int kExchanges = 8;
 
 // As in GetStatus, for instance "health_check".
 std::string_view ExchangeName(Exchange exchange);

@@ -241,12 +241,6 @@ Unary* LocalAgentService::ListOutbox(Context* context,
   });
 }
 
-Unary* LocalAgentService::RecordEvents(Context* context,
-                                       const v1::RecordEventsRequest*,
-                                       v1::RecordEventsResponse*) {
-  return NotYet(context, LocalSocket::kProduct);
-}
-
 Unary* LocalAgentService::GetLicenseState(Context* context,
                                           const v1::GetLicenseStateRequest*,
                                           v1::GetLicenseStateResponse*) {

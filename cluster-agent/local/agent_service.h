@@ -32,6 +32,8 @@ struct LocalDeps {
   std::function<missioncontrol::v1::GetStatusResponse()> status;
   // After the product has described its node, or on a node its ActiveGates.
   std::function<void()> on_described;
+  // After the product has told events, and how many older ones went for them.
+  std::function<void(int64_t dropped)> on_events = nullptr;
   // The other nodes of the site; null: this master serves none.
   NodeRegistry* nodes = nullptr;
   // The master's own line in the list of nodes; null: this is not the master.
@@ -85,11 +87,15 @@ class LocalAgentService
                     const missioncontrol::v1::RemoveNodeRequest* request,
                     missioncontrol::v1::RemoveNodeResponse* response) override;
 
-  // UNIMPLEMENTED: NOT_SUPPORTED_YET.
   Unary* RecordEvents(
+      Context* context, const missioncontrol::v1::RecordEventsRequest* request,
+      missioncontrol::v1::RecordEventsResponse* response) override;
+  Unary* ListRecordedEvents(
       Context* context,
-      const missioncontrol::v1::RecordEventsRequest* /*request*/,
-      missioncontrol::v1::RecordEventsResponse* /*response*/) override;
+      const missioncontrol::v1::ListRecordedEventsRequest* request,
+      missioncontrol::v1::ListRecordedEventsResponse* response) override;
+
+  // UNIMPLEMENTED: NOT_SUPPORTED_YET.
   Unary* GetLicenseState(
       Context* context,
       const missioncontrol::v1::GetLicenseStateRequest* /*request*/,
@@ -151,6 +157,7 @@ std::vector<std::string> AllEnvironments(
 
 // The listed reports as the contract has them.
 missioncontrol::v1::ListOutboxResponse ToProto(const ListedReports& listed);
+missioncontrol::v1::ListRecordedEventsResponse ToProto(ListedEvents listed);
 
 }  // namespace mc::agent
 

@@ -102,6 +102,65 @@ TEST_F(LocalServerTest, UsageIsRecordedOnce) {
   EXPECT_EQ(outbox_.outbox().reader().Stats()->open_usage_records, 1);
 }
 
+TEST_F(LocalServerTest, EventsAreRecordedOnceAndListed) {
+  v1::RecordEventsRequest request;
+  v1::ClusterEvent& named = *request.add_events();
+  named.set_type(v1::CLUSTER_EVENT_TYPE_UPDATE_STARTED);
+  named.set_event_id("event-1");
+  v1::RecordEventsResponse response;
+  for (const int recorded : {1, 0}) {
+    ASSERT_TRUE(
+        Call(LocalSocket::kProduct, &Stub::RecordEvents, request, &response)
+            .ok());
+    EXPECT_EQ(response.recorded(), recorded);
+    EXPECT_EQ(response.repeated(), 1 - recorded);
+  }
+  // Without an ID it gets its own, each time.
+  named.clear_event_id();
+  ASSERT_TRUE(
+      Call(LocalSocket::kProduct, &Stub::RecordEvents, request, &response)
+          .ok());
+  ASSERT_TRUE(
+      Call(LocalSocket::kProduct, &Stub::RecordEvents, request, &response)
+          .ok());
+  v1::ListRecordedEventsRequest list;
+  list.set_page_size(2);
+  v1::ListRecordedEventsResponse listed;
+  ASSERT_TRUE(
+      Call(LocalSocket::kAdmin, &Stub::ListRecordedEvents, list, &listed).ok());
+  EXPECT_EQ(listed.events_size(), 2);
+  list.set_page_token(listed.next_page_token());
+  ASSERT_TRUE(
+      Call(LocalSocket::kAdmin, &Stub::ListRecordedEvents, list, &listed).ok());
+  ASSERT_EQ(listed.events_size(), 1);
+  const v1::ClusterEvent& event = listed.events(0).event();
+  EXPECT_EQ(event.event_id(), "event-1");
+  EXPECT_EQ(event.severity(), v1::SEVERITY_INFO);
+  EXPECT_EQ(*FromProto(event.occurred_at()), outbox_.clock.Now());
+  EXPECT_EQ(listed.next_page_token(), "");
+  EXPECT_EQ(ReasonOf(Call(LocalSocket::kProduct, &Stub::ListRecordedEvents,
+                          list, &listed)),
+            v1::ERROR_REASON_METHOD_NOT_ALLOWED);
+}
+
+TEST_F(LocalServerTest, EventsThatAreNotValidAreNotRecorded) {
+  v1::RecordEventsResponse response;
+  const auto reason = [&](const v1::RecordEventsRequest& request) {
+    return ReasonOf(
+        Call(LocalSocket::kProduct, &Stub::RecordEvents, request, &response));
+  };
+  v1::RecordEventsRequest request;
+  request.add_events();
+  EXPECT_EQ(reason(request), v1::ERROR_REASON_INVALID_FIELD) << "no type";
+  request.mutable_events(0)->set_type(v1::CLUSTER_EVENT_TYPE_NODE_STOPPED);
+  request.mutable_events(0)->set_event_id("no id");
+  EXPECT_EQ(reason(request), v1::ERROR_REASON_INVALID_FIELD);
+  request.mutable_events(0)->clear_event_id();
+  for (int i = 0; i < 100; ++i) *request.add_events() = request.events(0);
+  EXPECT_EQ(reason(request), v1::ERROR_REASON_INVALID_FIELD) << "101";
+  EXPECT_TRUE(outbox_.outbox().reader().ListEvents(0, "")->events.empty());
+}
+
 TEST_F(LocalServerTest, WhatIsNotValidIsNotRecorded) {
   v1::RecordUsageRequest request;
   *request.add_records() =

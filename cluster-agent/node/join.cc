@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -16,7 +17,7 @@
 #include "common/crypto/certificate.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
-#include "common/tls/presented_chain.h"
+#include "common/tls/probe.h"
 #include "missioncontrol/v1/site_service.grpc.pb.h"
 
 namespace mc::agent {
@@ -40,13 +41,19 @@ absl::Status NoAnswer(const std::string& address, const absl::Status& status) {
 // The CA that the token names, of what the server presents.
 absl::StatusOr<std::string> FindSiteCa(const JoinOptions& options,
                                        const JoinToken& token) {
-  const absl::StatusOr<std::vector<std::string>> chain = PresentedChain(
-      options.address, kMasterName, kHandshakeTimeout, *options.clock);
-  if (!chain.ok()) return NoAnswer(options.address, chain.status());
+  const auto address = SplitHostPort(options.address);
+  if (!address.ok()) return address.status();
+  ProbeOptions probe;
+  std::tie(probe.host, probe.port) = *address;
+  probe.server_name = kMasterName;
+  probe.timeout = kHandshakeTimeout;
+  // Nothing is trusted but what the token names.
+  const ProbeResult seen = Probe(probe, *options.clock);
+  if (seen.chain_der.empty()) return NoAnswer(options.address, seen.status);
   const auto ca = std::find_if(
-      chain->begin(), chain->end(),
+      seen.chain_der.begin(), seen.chain_der.end(),
       [&](const std::string& der) { return IsTokenOf(token, der); });
-  if (ca != chain->end()) return *ca;
+  if (ca != seen.chain_der.end()) return *ca;
   return absl::UnauthenticatedError(absl::StrCat(
       options.address,
       " is not the master of the site that the join token is for; nothing was "

@@ -83,6 +83,13 @@ absl::StatusOr<RecordUsageResult> OutboxFixture::Record(
   });
 }
 
+absl::StatusOr<RecordEventsResult> OutboxFixture::RecordEvents(
+    std::vector<missioncontrol::v1::ClusterEvent> events) {
+  return WaitFor<absl::StatusOr<RecordEventsResult>>([&](auto done) {
+    outbox_->RecordEvents(std::move(events), std::move(done));
+  });
+}
+
 absl::Status OutboxFixture::SetEnvironments(std::vector<std::string> ids) {
   return WaitFor<absl::Status>([&](auto done) {
     outbox_->SetEnvironments(std::move(ids), std::move(done));

@@ -41,6 +41,8 @@ class OutboxFixture {
 
   absl::StatusOr<RecordUsageResult> Record(
       std::vector<missioncontrol::v1::UsageRecord> records);
+  absl::StatusOr<RecordEventsResult> RecordEvents(
+      std::vector<missioncontrol::v1::ClusterEvent> events);
   absl::Status SetEnvironments(std::vector<std::string> ids);
   absl::Status AddTraffic(int64_t bytes);
   absl::Status PutHealth();

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "cluster-agent/domain/usage/check.h"
 #include "cluster-agent/domain/usage/time_frame.h"
+#include "cluster-agent/outbox/event_rows.h"
 #include "cluster-agent/outbox/migrations.h"
 #include "cluster-agent/outbox/report_rows.h"
 #include "cluster-agent/outbox/rows.h"
@@ -19,6 +20,7 @@ namespace mc::agent {
 namespace {
 
 using missioncontrol::v1::HealthCheck;
+using missioncontrol::v1::LANE_EVENTS;
 using missioncontrol::v1::LANE_HEALTH;
 using missioncontrol::v1::LaneEpoch;
 using missioncontrol::v1::LaneMark;
@@ -108,6 +110,14 @@ absl::Status Outbox::Start() {
     if (prepared.ok()) {
       prepared = NoteRunningFrame(database, now, options_.frame_length);
     }
+    if (prepared.ok() && !options_.send_events) {
+      prepared = WithdrawEvents(database);
+    }
+    if (prepared.ok()) {
+      const absl::StatusOr<bool> wait = EventsWait(database);
+      events_wait_ = wait.value_or(false);
+      prepared = wait.status();
+    }
     return prepared;
   });
   if (!status.ok()) return status;
@@ -131,9 +141,11 @@ Outbox::~Outbox() {
 }
 
 void Outbox::Submit(sqlite::GroupCommitter::Work work, Done done) {
-  const bool taken = writer_->Submit(
-      std::move(work),
-      [done](absl::Status status) { done(WithReason(std::move(status))); });
+  const bool taken =
+      writer_->Submit(std::move(work), [this, done](absl::Status status) {
+        ObserveDisk(status);
+        done(WithReason(std::move(status)));
+      });
   if (!taken) {
     done(WithReason(absl::UnavailableError(
         "the outbox is busy or stopping; try again later")));
@@ -198,6 +210,7 @@ absl::StatusOr<CloseResult> Outbox::CloseFrames() {
     if (closed.ok()) result = *closed;
     return closed.status();
   });
+  ObserveDisk(status);
   if (!status.ok()) return status;
   if (options_.failpoint) options_.failpoint("committed");
   running_since_ = now;
@@ -270,12 +283,14 @@ absl::StatusOr<bool> Outbox::ApplyWelcome(std::span<const LaneMark> marks) {
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
+  if (changed) events_wait_ = true;
   return changed;
 }
 
 absl::StatusOr<std::vector<OutboxReport>> Outbox::Next(const ReportKey& after,
                                                        size_t max_reports,
                                                        size_t max_bytes) {
+  if (after.lane == LANE_EVENTS) PackWaitingEvents();
   absl::StatusOr<OutboxReader::NextReports> next =
       reader_->Next(after, max_reports, max_bytes, options_.clock->Now());
   if (!next.ok()) return next.status();
@@ -288,6 +303,7 @@ absl::StatusOr<std::vector<OutboxReport>> Outbox::Next(const ReportKey& after,
       return absl::OkStatus();
     });
     if (!status.ok()) return status;
+    if (after.lane == LANE_EVENTS) events_wait_ = true;
     for (const ReportKey& key : next->damaged) {
       if (!options_.on_damage) break;
       options_.on_damage(absl::StrCat(
@@ -315,8 +331,10 @@ void Outbox::Reject(const ReportKey& key, Rejection rejection,
                     absl::Time not_before, Done done) {
   const absl::Time now = options_.clock->Now();
   Submit(
-      [key, rejection = std::move(rejection), not_before,
+      [this, key, rejection = std::move(rejection), not_before,
        now](Database& database) {
+        // It may have given events back.
+        if (key.lane == LANE_EVENTS) events_wait_ = true;
         return RejectReport(database, key, rejection, not_before, now);
       },
       std::move(done));

@@ -57,14 +57,23 @@ class Outbox {
     absl::Duration key_retention = absl::Hours(40 * 24);
     // How long signed receipts are kept.
     absl::Duration receipt_retention = absl::Hours(40 * 24);
+    // Whether events may leave the site, and how many are kept to be sent.
+    bool send_events = true;
+    int64_t max_events = 10000;
+    // With less space on the disk no event is kept: usage comes first.
+    int64_t event_floor_bytes = 512 << 10;
     // Told, for people, what was found damaged and set aside.
     std::function<void(const std::string&)> on_damage;
+    // Told when the disk becomes full, and when something is kept again; on
+    // the writer thread.
+    std::function<void(bool full)> on_disk_full;
     // Only for tests.
     Failpoint failpoint;
   };
 
   using Done = std::function<void(absl::Status)>;
   using RecordDone = std::function<void(absl::StatusOr<RecordUsageResult>)>;
+  using EventsDone = std::function<void(absl::StatusOr<RecordEventsResult>)>;
 
   // FAILED_PRECONDITION: another process has it open, the file is of a newer
   // version, or may not be written. DATA_LOSS: it is damaged. INVALID_ARGUMENT:
@@ -78,6 +87,12 @@ class Outbox {
   // (INVALID_FIELD, TIME_FRAME_INVALID) where CheckUsageRecord refuses one.
   void RecordUsage(std::vector<missioncontrol::v1::UsageRecord> records,
                    RecordDone done);
+
+  // Checked ones, with ID and time, all or nothing; one whose ID is known is
+  // not recorded again. Beyond max_events the oldest without a receipt go, and
+  // the next report of the lane EVENTS declares the gap.
+  void RecordEvents(std::vector<missioncontrol::v1::ClusterEvent> events,
+                    EventsDone done);
 
   // Replaces what was described before.
   void SetEnvironments(std::vector<std::string> environment_ids, Done done);
@@ -152,6 +167,10 @@ class Outbox {
   // Runs `work` in a savepoint of the writer.
   void Submit(sqlite::GroupCommitter::Work work, Done done);
   absl::Status Prune();
+  // Makes reports of the events that wait. Where that fails they wait on.
+  void PackWaitingEvents();
+  bool HasRoomForEvents() const;
+  void ObserveDisk(const absl::Status& status);
 
   const Options options_;
   // Destroyed last.
@@ -159,6 +178,8 @@ class Outbox {
   std::unique_ptr<OutboxReader> reader_;
   // The highest sequence of HEALTH that Next has handed out.
   std::atomic<uint64_t> handed_out_health_ = 0;
+  std::atomic<bool> events_wait_ = false;
+  std::atomic<bool> disk_full_ = false;
   absl::Mutex close_mutex_;
   absl::Time running_since_ ABSL_GUARDED_BY(close_mutex_);
   std::unique_ptr<sqlite::GroupCommitter> writer_;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "cluster-agent/outbox/types.h"
 #include "common/sqlite/database.h"
 #include "missioncontrol/v1/common.pb.h"
+#include "missioncontrol/v1/events.pb.h"
 #include "missioncontrol/v1/reports.pb.h"
 
 namespace mc::agent {
@@ -36,6 +38,13 @@ class OutboxReader {
                                      absl::Time now) const;
   absl::StatusOr<OutboxStats> Stats() const;
   absl::StatusOr<std::vector<std::string>> Environments() const;
+  // The newest first, of 10000 at least. INVALID_ARGUMENT as for List.
+  absl::StatusOr<ListedEvents> ListEvents(int page_size,
+                                          std::string_view page_token) const;
+  // The last recorded event of any of these types; NOT_FOUND where there is
+  // none (any more).
+  absl::StatusOr<missioncontrol::v1::ClusterEvent> LastEvent(
+      std::initializer_list<missioncontrol::v1::ClusterEventType> types) const;
   // The signed receipt of an acknowledged consumption report. NOT_FOUND where
   // there is none (any more); DATA_LOSS where it is damaged.
   absl::StatusOr<missioncontrol::v1::SignedDocument> FindReceipt(

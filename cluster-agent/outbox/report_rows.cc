@@ -1,10 +1,12 @@
 #include "cluster-agent/outbox/report_rows.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "cluster-agent/outbox/event_rows.h"
 #include "cluster-agent/outbox/rows.h"
 #include "cluster-agent/outbox/traffic_rows.h"
 #include "common/status/status.h"
@@ -15,6 +17,7 @@ namespace {
 
 using missioncontrol::v1::Lane;
 using missioncontrol::v1::LANE_BILLING;
+using missioncontrol::v1::LANE_EVENTS;
 using missioncontrol::v1::LANE_HEALTH;
 using missioncontrol::v1::Rejection;
 using missioncontrol::v1::ReportEnvelope;
@@ -27,8 +30,7 @@ using sqlite::Statement;
 // matter: each time it had a number that nobody can have used.
 constexpr int64_t kMaxMoves = 8;
 
-// Events are not sent yet.
-constexpr Lane kLanes[] = {LANE_BILLING, LANE_HEALTH};
+constexpr Lane kLanes[] = {LANE_BILLING, LANE_EVENTS, LANE_HEALTH};
 
 std::string RejectionText(const Rejection& rejection) {
   return absl::StrCat(ReasonName(rejection.reason()), ": ",
@@ -98,11 +100,13 @@ absl::Status RestartHealth(Database& database, absl::Time now) {
 absl::Status SetAsideRejected(Database& database, const ReportKey& key,
                               const std::string& rejection) {
   absl::Status status;
-  if (key.lane == LANE_HEALTH) {
-    // Of health checks only the last refused one is worth keeping.
-    status =
-        Execute(database, "DELETE FROM report WHERE lane = ? AND state = ?",
-                key.lane, ReportState::kRejected);
+  if (key.lane == LANE_EVENTS) status = RefuseEvents(database, key);
+  if (status.ok() && key.lane != LANE_BILLING) {
+    // Of the others only the last refused one is worth keeping.
+    status = Execute(database,
+                     "DELETE FROM report WHERE lane = ? AND state = ? "
+                     "AND (epoch, sequence) <> (?, ?)",
+                     key.lane, ReportState::kRejected, key.epoch, key.sequence);
   }
   if (!status.ok()) return status;
   return Execute(database,
@@ -207,6 +211,7 @@ absl::Status AcknowledgeReport(
   absl::Status status = DeleteReport(database, key);
   if (!status.ok()) return status;
   const bool ours = database.changes() > 0;
+  if (key.lane == LANE_EVENTS) return AcknowledgeEvents(database, key);
   if (key.lane == LANE_HEALTH) {
     // Also when a newer health check has replaced this one meanwhile.
     return ForgetTraffic(database, key.epoch, key.sequence);
@@ -239,6 +244,7 @@ absl::Status RejectReport(Database& database, const ReportKey& key,
   }
   if (rejection.reason() == missioncontrol::v1::ERROR_REASON_REPORT_CONFLICT) {
     if (key.lane == LANE_HEALTH) return RestartHealth(database, now);
+    if (key.lane == LANE_EVENTS) return RestartEvents(database, now);
     const absl::StatusOr<bool> moved = MoveReport(database, key, text, now);
     if (!moved.ok()) return moved.status();
     if (*moved) return absl::OkStatus();
@@ -249,16 +255,20 @@ absl::Status RejectReport(Database& database, const ReportKey& key,
 absl::StatusOr<bool> ApplyMark(Database& database,
                                const missioncontrol::v1::LaneMark& mark,
                                absl::Time now) {
-  if (mark.lane() != LANE_BILLING && mark.lane() != LANE_HEALTH) return false;
+  if (std::find(std::begin(kLanes), std::end(kLanes), mark.lane()) ==
+      std::end(kLanes)) {
+    return false;
+  }
   const absl::StatusOr<LaneState> lane = ReadLane(database, mark.lane());
   if (!lane.ok()) return lane.status();
   if (mark.epoch() != lane->epoch ||
       mark.highest_accepted_sequence() < lane->next_sequence) {
     return false;
   }
-  absl::Status status = mark.lane() == LANE_HEALTH
-                            ? RestartHealth(database, now)
-                            : StartEpoch(database, mark.lane(), now);
+  absl::Status status =
+      mark.lane() == LANE_HEALTH   ? RestartHealth(database, now)
+      : mark.lane() == LANE_EVENTS ? RestartEvents(database, now)
+                                   : StartEpoch(database, mark.lane(), now);
   if (!status.ok()) return status;
   const absl::StatusOr<LaneState> after = ReadLane(database, mark.lane());
   if (!after.ok()) return after.status();
@@ -266,6 +276,10 @@ absl::StatusOr<bool> ApplyMark(Database& database,
 }
 
 absl::Status SetDamaged(Database& database, const ReportKey& key) {
+  if (key.lane == LANE_EVENTS) {
+    absl::Status returned = ReturnEvents(database, key);
+    if (!returned.ok()) return returned;
+  }
   return Execute(database,
                  "UPDATE report SET state = ? "
                  "WHERE lane = ? AND epoch = ? AND sequence = ?",

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "missioncontrol/v1/agent.pb.h"
 #include "missioncontrol/v1/reports.pb.h"
 
 namespace mc::agent {
@@ -67,6 +68,21 @@ struct RecordUsageResult {
   int recorded = 0;
   // Known by their idempotency keys.
   int repeated = 0;
+};
+
+struct RecordEventsResult {
+  int recorded = 0;
+  // Known by their IDs.
+  int repeated = 0;
+  // Older ones that had to go for these.
+  int64_t dropped = 0;
+};
+
+struct ListedEvents {
+  // Newest first.
+  std::vector<missioncontrol::v1::RecordedEvent> events;
+  // Empty at the end.
+  std::string next_page_token;
 };
 
 struct CloseResult {

@@ -41,6 +41,7 @@ absl::StatusOr<std::unique_ptr<Site>> Site::Open(Options options) {
                           .executor = site->options_.executor,
                           .silent_after = DurationOf(values.silent_after()),
                           .master_node_id = site->options_.master_node_id,
+                          .events = site->options_.events,
                           .standing_token = site->options_.standing_token});
   if (!registry.ok()) return registry.status();
   site->registry_ = *std::move(registry);

@@ -35,7 +35,8 @@ class Site {
     const Clock* clock = nullptr;
     Executor* executor = nullptr;
     TimerQueue* timers = nullptr;
-    // As in NodeRegistry::Options.
+    // As in NodeRegistry::Options, both.
+    EventSink* events = nullptr;
     std::function<absl::StatusOr<std::string>()> standing_token;
     // As in SiteDeps.
     std::function<bool()> is_master;

@@ -1,11 +1,10 @@
 #include "cluster-agent/site/site_server.h"
 
-#include <algorithm>
-#include <climits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "cluster-agent/site/master_certificate.h"
+#include "common/rpc/server_arguments.h"
 #include "common/status/status.h"
 #include "common/tls/renewing_credentials.h"
 
@@ -15,52 +14,25 @@ namespace {
 // What the ports differ in.
 struct Limits {
   int max_message_bytes;
-  int max_concurrent_streams;
-  absl::Duration max_age;
-  absl::Duration max_age_grace;
-  absl::Duration max_idle;
+  ServerLimits connections;
 };
-
-// Whoever comes to the join port is unknown: a call or two, then good-bye. A
-// node's connection ends now and then, so that its certificate is looked at.
-constexpr Limits kJoinLimits = {32 << 10, 4, absl::Minutes(1),
-                                absl::Seconds(20), absl::Seconds(20)};
-constexpr Limits kNodeLimits = {128 << 10, 8, absl::Hours(12),
-                                absl::Seconds(30), absl::InfiniteDuration()};
 
 constexpr int kMaxMetadataBytes = 8 << 10;
 constexpr absl::Duration kHandshakeTimeout = absl::Seconds(10);
-constexpr absl::Duration kKeepaliveTime = absl::Seconds(40);
-constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(20);
-// Nodes ping every 40 s; what comes more often is not welcome.
-constexpr absl::Duration kMinClientPingInterval = absl::Seconds(20);
 
-int Milliseconds(absl::Duration duration) {
-  return static_cast<int>(
-      std::min<int64_t>(absl::ToInt64Milliseconds(duration), INT_MAX));
-}
+// Whoever comes to the join port is unknown: a call or two, then good-bye. A
+// node's connection ends now and then, so that its certificate is looked at.
+constexpr Limits kJoinLimits = {
+    32 << 10,
+    {4, kMaxMetadataBytes, kHandshakeTimeout, absl::Minutes(1),
+     absl::Seconds(20), absl::Seconds(20)}};
+constexpr Limits kNodeLimits = {
+    128 << 10,
+    {8, kMaxMetadataBytes, kHandshakeTimeout, absl::Hours(12),
+     absl::Seconds(30), absl::InfiniteDuration()}};
 
 void SetArguments(const Limits& limits, grpc::ServerBuilder& builder) {
-  const std::pair<const char*, int> arguments[] = {
-      {GRPC_ARG_MAX_CONCURRENT_STREAMS, limits.max_concurrent_streams},
-      {GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes},
-      {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(kHandshakeTimeout)},
-      {GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(kKeepaliveTime)},
-      {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(kKeepaliveTimeout)},
-      {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
-      {GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0},
-      {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
-       Milliseconds(kMinClientPingInterval)},
-      {GRPC_ARG_HTTP2_MAX_PING_STRIKES, 2},
-      {GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(limits.max_age)},
-      {GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
-       Milliseconds(limits.max_age_grace)},
-      {GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(limits.max_idle)},
-      {GRPC_ARG_HTTP2_BDP_PROBE, 0},
-      {GRPC_ARG_ENABLE_CHANNELZ, 0},
-      {GRPC_ARG_ALLOW_REUSEPORT, 0},
-  };
-  for (const auto& [name, value] : arguments) {
+  for (const auto& [name, value] : ServerArguments(limits.connections)) {
     builder.AddChannelArgument(name, value);
   }
   // A compressed message is expanded before its size is measured.

@@ -70,7 +70,8 @@ endif()
 
 # What every test's processes get; without a sanitizer nobody reads it.
 set(MC_TEST_ENVIRONMENT
-  "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/support/lsan.supp:print_suppressions=0")
+  "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/support/lsan.supp:print_suppressions=0"
+  "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/support/tsan.supp:print_suppressions=0:die_after_fork=0")
 
 # Most of the time of a build is reading the same few headers and optimizing
 # what runs in tests alone. So there are four precompiled headers, with and

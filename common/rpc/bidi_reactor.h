@@ -10,6 +10,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <optional>
@@ -87,6 +88,14 @@ class BidiReactor
   // Thread-safe.
   void Push(Response response) ABSL_LOCKS_EXCLUDED(mutex_) {
     Enqueue(std::move(response), false);
+  }
+
+  // The number of the write under way; absent: none is. A peer that does not
+  // read keeps one under way for long.
+  std::optional<uint64_t> write_under_way() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    if (!writing_) return std::nullopt;
+    return writes_;
   }
 
   bool ended() const ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -172,6 +181,7 @@ class BidiReactor
   void MaybeWrite() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (writing_ || queue_.empty() || finished_) return;
     writing_ = true;
+    ++writes_;
     this->StartWrite(&queue_.front().response);
   }
 
@@ -204,6 +214,7 @@ class BidiReactor
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
   bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t writes_ ABSL_GUARDED_BY(mutex_) = 0;
   // The front is being written when `writing_`. A list: an idle stream has
   // none, where an empty deque has more than half a kilobyte.
   std::list<Outgoing> queue_ ABSL_GUARDED_BY(mutex_);

@@ -36,6 +36,15 @@ absl::Status CreatePrivately(const std::string& path) {
                          : absl::FailedPreconditionError(message);
 }
 
+// From so many pages on the log is written back; SQLite's own default.
+constexpr int kCheckpointPages = 1000;
+
+// Whether the disk failed at writing, as against being full or locked.
+bool FailedToWrite(int code) {
+  return code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_FSYNC ||
+         code == SQLITE_IOERR_DIR_FSYNC || code == SQLITE_IOERR_TRUNCATE;
+}
+
 }  // namespace
 
 absl::Status StatusFromCode(int code, std::string_view message) {
@@ -165,7 +174,37 @@ absl::Status Database::Configure(const Options& options) {
           mode, "); put it on a local file system"));
     }
   }
-  return Exec("PRAGMA synchronous = FULL;");
+  absl::Status synchronous = Exec("PRAGMA synchronous = FULL;");
+  if (!synchronous.ok()) return synchronous;
+  // Instead of SQLite's automatic checkpoints, whose errors nobody sees.
+  sqlite3_wal_hook(handle_, &Database::Committed, this);
+  // What the log still holds may never have reached the disk, where a program
+  // before this one failed at it: it is written once more.
+  const int code = sqlite3_wal_checkpoint_v2(
+      handle_, "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  return FailedToWrite(code) ? LastError(handle_, "checkpoint")
+                             : absl::OkStatus();
+}
+
+int Database::Committed(void* self, sqlite3* handle, const char* schema,
+                        int log_pages) {
+  if (log_pages < kCheckpointPages) return SQLITE_OK;
+  const int code = sqlite3_wal_checkpoint_v2(
+      handle, schema, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  // The commit itself stands, whatever became of the checkpoint.
+  static_cast<Database*>(self)->NoteFailure(code);
+  return SQLITE_OK;
+}
+
+void Database::NoteFailure(int code) {
+  if (!FailedToWrite(code) || !failure_.ok()) return;
+  failure_ = absl::UnavailableError(absl::StrCat(
+      "database ", path_, ": the disk failed to write (", sqlite3_errstr(code),
+      ", code ", code,
+      "); nothing more is written to it: check the disk, then restart this "
+      "program"));
+  // Closing must not write the log back and delete it.
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
 }
 
 Database::~Database() {
@@ -206,13 +245,17 @@ absl::StatusOr<Statement> Database::Prepare(std::string_view sql) {
 }
 
 absl::Status Database::InTransaction(absl::FunctionRef<absl::Status()> work) {
+  if (!failure_.ok()) return failure_;
   absl::Status result = Exec("BEGIN IMMEDIATE");
   if (!result.ok()) return result;
   result = work();
   if (result.ok() && !in_transaction()) {
     return absl::InternalError("the work ended its own transaction");
   }
-  if (result.ok()) result = Exec("COMMIT");
+  if (result.ok()) {
+    result = Exec("COMMIT");
+    if (!result.ok()) NoteFailure(sqlite3_extended_errcode(handle_));
+  }
   // Some errors have rolled back already; the first one is what counts.
   if (!result.ok() && in_transaction()) Exec("ROLLBACK").IgnoreError();
   return result;

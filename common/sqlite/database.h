@@ -37,6 +37,11 @@ absl::Status LastError(sqlite3* handle, std::string_view sql);
 //
 // What is written is on the disk when its transaction has been committed
 // (journal_mode=WAL, synchronous=FULL). Foreign keys are enforced.
+//
+// A commit, or a checkpoint after one, that the disk fails is not tried again:
+// a system that once failed to write a page may say that it is written the next
+// time, and forget it. From then on transactions are refused, and the log stays
+// as it is: the next program that opens the database reads it anew.
 class Database {
  public:
   struct Options {
@@ -71,6 +76,9 @@ class Database {
   // commit, rolls back and is returned. Not to be nested.
   absl::Status InTransaction(absl::FunctionRef<absl::Status()> work);
 
+  // Why transactions are refused since the disk failed one; OK: they are not.
+  const absl::Status& failure() const { return failure_; }
+
   bool in_transaction() const;
   // Rows that the last INSERT, UPDATE or DELETE changed.
   int64_t changes() const;
@@ -87,9 +95,14 @@ class Database {
       : handle_(handle), path_(std::move(path)) {}
 
   absl::Status Configure(const Options& options);
+  // SQLite's sqlite3_wal_hook: called after each commit.
+  static int Committed(void* self, sqlite3* handle, const char* schema,
+                       int log_pages);
+  void NoteFailure(int code);
 
   sqlite3* const handle_;
   const std::string path_;
+  absl::Status failure_;
   // Nodes stay where they are: statements point at their marks.
   std::map<std::string, Cached, std::less<>> cache_;
 };

@@ -1,9 +1,11 @@
 #include "common/sqlite/group_commit.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "absl/synchronization/notification.h"
+#include "common/log/log.h"
 
 namespace mc::sqlite {
 
@@ -59,6 +61,7 @@ void GroupCommitter::Write() {
   const auto now = [this] {
     return options_.now ? options_.now() : absl::Time();
   };
+  bool told = false;
   for (;;) {
     std::vector<Item> batch;
     BatchStats stats;
@@ -82,6 +85,11 @@ void GroupCommitter::Write() {
     const absl::Time begin = now();
     stats.status = Commit(batch, results);
     stats.commit_seconds = absl::ToDoubleSeconds(now() - begin);
+    stats.failed = !database_->failure().ok();
+    if (stats.failed && !std::exchange(told, true)) {
+      LogError("nothing more is written or confirmed",
+               {{"error", std::string(database_->failure().message())}});
+    }
     if (options_.observer) options_.observer(stats);
     for (size_t i = 0; i < batch.size(); ++i) {
       batch[i].done(stats.status.ok() ? std::move(results[i]) : stats.status);

@@ -26,6 +26,9 @@ struct BatchStats {
   size_t queue_length = 0;
   // OK: it was committed (single works may have failed).
   absl::Status status;
+  // The disk failed: this and all later transactions are refused, until the
+  // program is restarted.
+  bool failed = false;
 };
 
 // Owns the database and is its only writer. Thread-safe.
@@ -34,7 +37,8 @@ struct BatchStats {
 // own: a work that fails is rolled back alone. Then the transaction is
 // committed, and only then the callbacks run, so that OK means durable. When
 // the transaction as a whole fails, nothing of it is kept and every callback of
-// it gets the error.
+// it gets the error. When the disk fails a commit, that is logged once, and
+// from then on everything gets UNAVAILABLE (see Database).
 class GroupCommitter {
  public:
   using Work = std::function<absl::Status(Database&)>;

@@ -1,7 +1,9 @@
 #include "common/sqlite/group_commit.h"
 
+#include <errno.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -66,6 +68,58 @@ class Gate {
   absl::Notification entered_;
   absl::Notification open_;
 };
+
+// SQLite's writes to files fail as long as it lives.
+class FailingDisk {
+ public:
+  FailingDisk() {
+    sqlite3_vfs* files = sqlite3_vfs_find(nullptr);
+    for (const char* call : {"write", "pwrite", "pwrite64"}) {
+      files->xSetSystemCall(
+          files, call, reinterpret_cast<sqlite3_syscall_ptr>(&FailingWrite));
+    }
+  }
+  ~FailingDisk() {
+    sqlite3_vfs* files = sqlite3_vfs_find(nullptr);
+    for (const char* call : {"write", "pwrite", "pwrite64"}) {
+      files->xSetSystemCall(files, call, nullptr);
+    }
+  }
+
+ private:
+  static ssize_t FailingWrite(int, const void*, size_t, off_t) {
+    errno = EIO;
+    return -1;
+  }
+};
+
+TEST(GroupCommitter, NothingIsConfirmedAfterTheDiskFailedACommit) {
+  TempDir dir;
+  const std::string path = dir.File("a.db");
+  {
+    bool failed = false;
+    GroupCommitter committer(
+        OpenWithTable(path),
+        {.observer = [&](const BatchStats& stats) { failed = stats.failed; }});
+    const auto insert = [&](int64_t value) {
+      return committer.Run(
+          [value](Database& database) { return Insert(database, value); });
+    };
+    ASSERT_TRUE(insert(1).ok());
+    EXPECT_FALSE(failed);
+    {
+      FailingDisk disk;
+      EXPECT_TRUE(absl::IsUnavailable(insert(2)));
+    }
+    // The disk says that all is well again. It is not believed.
+    EXPECT_TRUE(failed);
+    EXPECT_TRUE(absl::IsUnavailable(insert(3)));
+  }
+  auto restarted = Database::Open(path);
+  ASSERT_TRUE(restarted.ok()) << restarted.status();
+  EXPECT_EQ(Values(**restarted), std::vector<int64_t>{1});
+  EXPECT_TRUE(Insert(**restarted, 4).ok());
+}
 
 TEST(GroupCommitter, PoisonedWorkFailsAlone) {
   TempDir dir;

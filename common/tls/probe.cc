@@ -118,7 +118,10 @@ class TlsConnection {
  public:
   TlsConnection(const ProbeOptions& options, const Socket& socket,
                 const Deadline& deadline)
-      : options_(options), socket_(socket), deadline_(deadline) {}
+      : options_(options),
+        name_(options.server_name.empty() ? options.host : options.server_name),
+        socket_(socket),
+        deadline_(deadline) {}
 
   absl::Status Prepare() {
     context_.reset(SSL_CTX_new(TLS_client_method()));
@@ -135,9 +138,8 @@ class TlsConnection {
     SSL_set_app_data(connection_.get(), &verification_);
     X509_VERIFY_PARAM_set_time(SSL_get0_param(connection_.get()),
                                absl::ToTimeT(deadline_.clock().Now()));
-    if (!IsNumericAddress(options_.host)) {
-      Must(SSL_set_tlsext_host_name(connection_.get(), options_.host.c_str()) ==
-           1);
+    if (!IsNumericAddress(name_)) {
+      Must(SSL_set_tlsext_host_name(connection_.get(), name_.c_str()) == 1);
     }
     BIO* in = BIO_new(BIO_s_mem());
     BIO* out = BIO_new(BIO_s_mem());
@@ -187,10 +189,10 @@ class TlsConnection {
     result.trust_problem = verification_.problem;
     if (X509* own = SSL_get0_peer_certificate(connection_.get())) {
       result.host_matches =
-          (IsNumericAddress(options_.host)
-               ? X509_check_ip_asc(own, options_.host.c_str(), 0)
-               : X509_check_host(own, options_.host.data(),
-                                 options_.host.size(), 0, nullptr)) == 1;
+          (IsNumericAddress(name_)
+               ? X509_check_ip_asc(own, name_.c_str(), 0)
+               : X509_check_host(own, name_.data(), name_.size(), 0,
+                                 nullptr)) == 1;
     }
     result.tls_version = SSL_get_version(connection_.get());
     const unsigned char* alpn = nullptr;
@@ -266,6 +268,7 @@ class TlsConnection {
   }
 
   const ProbeOptions& options_;
+  const std::string& name_;
   const Socket& socket_;
   const Deadline& deadline_;
   Verification verification_;
@@ -314,13 +317,13 @@ auto Timed(const Clock& clock, absl::Duration& time, const Step& step) {
 }
 
 absl::Status Greet(TlsConnection& tls, ProbeResult& result) {
-  absl::Status status = tls.Write(kPreface);
-  absl::StatusOr<std::string> frame;
-  if (status.ok()) {
-    frame = tls.Read(kFrameHeaderBytes);
-    status = frame.status();
+  // A server that refuses the client's certificate may be gone before all is
+  // written; its alert came before that, and says why.
+  const absl::Status written = tls.Write(kPreface);
+  const absl::StatusOr<std::string> frame = tls.Read(kFrameHeaderBytes);
+  if (!frame.ok()) {
+    return tls.alert().empty() && !written.ok() ? written : frame.status();
   }
-  if (!status.ok()) return status;
   result.greeted = (*frame)[3] == kSettingsFrame;
   return result.greeted ? absl::OkStatus()
                         : absl::UnavailableError("this is not HTTP/2");

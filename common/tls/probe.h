@@ -16,10 +16,12 @@
 namespace mc {
 
 struct ProbeOptions {
-  // A name or an address, without brackets. It is what the certificate is
-  // checked for, and what the server is told (SNI) where it is a name.
+  // A name or an address, without brackets.
   std::string host;
   int port = 0;
+  // What the certificate is checked for, and what the server is told (SNI)
+  // where it is a name. Empty: the host.
+  std::string server_name;
   // Absent: the connection is direct.
   std::optional<HttpProxy> proxy;
   // False: the probe ends with the connection (and the proxy's tunnel).

@@ -195,7 +195,7 @@ class ProbeTest : public testing::Test {
             .silent = false};
   }
 
-  const RealClock clock_;
+  const RealClock clock_{};
   const CertificateAuthority authority_ = MakeAuthority("Expected CA");
 };
 

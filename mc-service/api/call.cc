@@ -12,6 +12,7 @@
 #include "common/time/clock.h"
 #include "common/wire/check.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
+#include "mc-service/domain/pacing/retry_slots.h"
 
 namespace mc::service {
 namespace {
@@ -101,7 +102,9 @@ grpc::ServerUnaryReactor* CallRunner::Start(
     const absl::Status status = WithRetryDelay(
         Error(absl::StatusCode::kUnavailable, v1::ERROR_REASON_OVERLOADED,
               "The service has more calls than it can take; try again later."),
-        options_.overload_retry_delay);
+        options_.overload_slots == nullptr
+            ? options_.overload_retry_delay
+            : options_.overload_slots->Take(options_.clock->Now()));
     options_.metrics->Observe(full_method, status.code(),
                               options_.clock->Now() - start);
     call->Finish(ToGrpc(status));

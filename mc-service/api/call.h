@@ -25,6 +25,7 @@ class RpcMetrics;
 namespace mc::service {
 
 class ExchangeLog;
+class RetrySlots;
 
 // The status that may leave the service: an error whose detail is not for the
 // caller (INTERNAL, UNKNOWN, DATA_LOSS, or any without a reason) is logged and
@@ -42,6 +43,8 @@ class CallRunner {
     const Clock* clock = nullptr;
     // What a caller is told to wait when the queue is full.
     absl::Duration overload_retry_delay = absl::Seconds(1);
+    // Spreads those that find it full; null: after overload_retry_delay.
+    RetrySlots* overload_slots = nullptr;
   };
 
   // The call's own work, on a thread of the executor; it may block. It fills

@@ -60,7 +60,7 @@ CallRunner::Work Bind(const ClusterService::Handler<Request, Response>& handler,
 }  // namespace
 
 ClusterService::ClusterService(Options options)
-    : options_(std::move(options)) {}
+    : options_(std::move(options)), shares_(options_.max_reports_per_cluster) {}
 
 grpc::ServerUnaryReactor* ClusterService::CheckLicense(
     grpc::CallbackServerContext* context,
@@ -74,7 +74,7 @@ grpc::ServerUnaryReactor* ClusterService::CheckLicense(
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>*
 ClusterService::StreamReports(grpc::CallbackServerContext* context) {
   return ReportsStream::Open<ReportsStream>(context, options_.streams,
-                                            options_.reports);
+                                            options_.reports, &shares_);
 }
 
 grpc::ServerBidiReactor<v1::StreamHeartbeatsRequest,

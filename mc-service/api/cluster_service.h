@@ -43,6 +43,8 @@ class ClusterService final : public ClusterServiceBase {
     CallRunner* calls = nullptr;
     StreamDeps streams;
     ReportDesk* reports = nullptr;
+    // Reports of one cluster that wait for the store.
+    size_t max_reports_per_cluster = 32;
     HeartbeatDeps heartbeats;
     Handler<v1::CheckLicenseRequest, v1::CheckLicenseResponse> check_license;
     Handler<v1::CheckUpdatesRequest, v1::CheckUpdatesResponse> check_updates;
@@ -83,6 +85,7 @@ class ClusterService final : public ClusterServiceBase {
 
  private:
   const Options options_;
+  ReportShares shares_;
 };
 
 }  // namespace mc::service

@@ -8,12 +8,20 @@ absl::Status IdentityMismatch() {
                "the message is for another cluster than the certificate's");
 }
 
+absl::Status ReadsTooSlowly() {
+  return Error(absl::StatusCode::kUnavailable,
+               missioncontrol::v1::ERROR_REASON_OVERLOADED,
+               "the answers of this stream are not read; reconnect and read");
+}
+
 absl::Status Busy(const StreamDeps& deps) {
   return WithRetryDelay(
       Error(absl::StatusCode::kUnavailable,
             missioncontrol::v1::ERROR_REASON_OVERLOADED,
             "the service has more calls than it can take; try again later"),
-      deps.overload_retry_delay);
+      deps.overload_slots == nullptr
+          ? deps.overload_retry_delay
+          : deps.overload_slots->Take(deps.clock->Now()));
 }
 
 }  // namespace mc::service

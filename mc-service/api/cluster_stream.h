@@ -6,6 +6,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,6 +20,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/executor/executor.h"
+#include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/rpc/bidi_reactor.h"
 #include "common/status/grpc_status.h"
@@ -28,6 +30,7 @@
 #include "mc-service/api/call.h"
 #include "mc-service/api/stream_registry.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
+#include "mc-service/domain/pacing/retry_slots.h"
 
 namespace mc::service {
 
@@ -61,9 +64,18 @@ struct StreamDeps {
   absl::Duration overload_retry_delay = absl::Seconds(1);
   // Messages of one stream that are read ahead of their answers.
   size_t max_unanswered = 64;
+  // A peer that takes no answer for this long is cut; noticed at the ticks of
+  // the registry.
+  absl::Duration slow_reader_timeout = absl::Minutes(1);
+  // When those that find the executor full are told to come again; null: after
+  // overload_retry_delay.
+  RetrySlots* overload_slots = nullptr;
 };
 
 absl::Status IdentityMismatch();
+
+// The peer takes no answers.
+absl::Status ReadsTooSlowly();
 
 // The executor takes nothing more.
 absl::Status Busy(const StreamDeps& deps);
@@ -83,8 +95,8 @@ class ClusterStream : public BidiReactor<Request, Response> {
   }
 
  protected:
-  // The context is only used here: it is gone when the call is over, while
-  // work on the executor may still hold the stream.
+  // The context is gone when the call is over, while work on the executor may
+  // still hold the stream.
   ClusterStream(grpc::CallbackServerContext* context, const StreamDeps& deps,
                 StreamKind kind, std::string_view full_method,
                 size_t max_unanswered)
@@ -94,7 +106,8 @@ class ClusterStream : public BidiReactor<Request, Response> {
         full_method_(full_method),
         auth_(context->auth_context()),
         peer_(context->peer()),
-        opened_at_(deps.clock->Now()) {}
+        opened_at_(deps.clock->Now()),
+        context_(context) {}
 
   const StreamDeps& deps() const { return deps_; }
 
@@ -163,8 +176,12 @@ class ClusterStream : public BidiReactor<Request, Response> {
     }
     std::weak_ptr<ClusterStream> weak = Self();
     absl::StatusOr<StreamRegistry::Id> id = deps_.registry->Add(
-        kind_, cluster_id_, [weak](const absl::Status& status) {
+        kind_, cluster_id_,
+        [weak](const absl::Status& status) {
           if (auto self = weak.lock()) self->Fail(status);
+        },
+        [weak] {
+          if (auto self = weak.lock()) self->CutSlowReader();
         });
     if (!id.ok()) return Fail(id.status());
     bool over = false;
@@ -193,7 +210,35 @@ class ClusterStream : public BidiReactor<Request, Response> {
     }
   }
 
-  void OnOver(const grpc::Status& end) final ABSL_LOCKS_EXCLUDED(state_mutex_) {
+  // A write that a peer does not take never ends by itself, and nothing else
+  // can end the call while it is under way.
+  void CutSlowReader() ABSL_LOCKS_EXCLUDED(state_mutex_, context_mutex_) {
+    const std::optional<uint64_t> write = this->write_under_way();
+    const absl::Time now = deps_.clock->Now();
+    {
+      absl::MutexLock lock(&state_mutex_);
+      if (!write.has_value() || write != slow_write_) {
+        slow_write_ = write;
+        slow_since_ = now;
+        return;
+      }
+      if (now - slow_since_ < deps_.slow_reader_timeout) return;
+    }
+    LogWarning("a stream was cut: its peer takes no answers",
+               {{"cluster", cluster_id_}, {"method", full_method_}});
+    Fail(ReadsTooSlowly());
+    // Reactions run on gRPC's threads, never on this one: OnOver waits, and the
+    // context stays.
+    absl::MutexLock lock(&context_mutex_);
+    if (context_ != nullptr) context_->TryCancel();
+  }
+
+  void OnOver(const grpc::Status& end) final
+      ABSL_LOCKS_EXCLUDED(state_mutex_, context_mutex_) {
+    {
+      absl::MutexLock lock(&context_mutex_);
+      context_ = nullptr;
+    }
     std::optional<StreamRegistry::Id> id;
     {
       absl::MutexLock lock(&state_mutex_);
@@ -221,6 +266,13 @@ class ClusterStream : public BidiReactor<Request, Response> {
   bool remote_ui_requested_ ABSL_GUARDED_BY(state_mutex_) = false;
   std::optional<StreamRegistry::Id> registered_ ABSL_GUARDED_BY(state_mutex_);
   bool over_ ABSL_GUARDED_BY(state_mutex_) = false;
+  // The write that was under way at the last tick, and since when.
+  std::optional<uint64_t> slow_write_ ABSL_GUARDED_BY(state_mutex_);
+  absl::Time slow_since_ ABSL_GUARDED_BY(state_mutex_);
+
+  absl::Mutex context_mutex_;
+  // Null when the call is over.
+  grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(context_mutex_);
 };
 
 }  // namespace mc::service

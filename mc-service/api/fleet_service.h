@@ -2,8 +2,8 @@
 //
 // Each handler is guard (by CallRunner), convert, one call of the domain or
 // the store, convert, finish. They are spread over files by subject:
-// fleet_accounts.cc, fleet_clusters.cc, fleet_usage.cc, fleet_releases.cc,
-// fleet_exchanges.cc.
+// fleet_accounts.cc, fleet_clusters.cc, fleet_usage.cc, fleet_events.cc,
+// fleet_findings.cc, fleet_releases.cc, fleet_exchanges.cc.
 #ifndef MC_SERVICE_API_FLEET_SERVICE_H_
 #define MC_SERVICE_API_FLEET_SERVICE_H_
 
@@ -81,6 +81,8 @@ class FleetService : public v1::FleetService::CallbackService {
   MC_RPC(ListLedgerEntries)
   MC_RPC(VerifyLedger)
   MC_RPC(ListExchangeCounts)
+  MC_RPC(ListFindings)
+  MC_RPC(ListEvents)
   MC_RPC(CreateRelease)
   MC_RPC(GetRelease)
   MC_RPC(ListReleases)
@@ -101,8 +103,6 @@ class FleetService : public v1::FleetService::CallbackService {
   MC_NOT_YET(EraseAccount)
   MC_NOT_YET(CreateRollout)
   MC_NOT_YET(ListRollouts)
-  MC_NOT_YET(ListFindings)
-  MC_NOT_YET(ListEvents)
   MC_NOT_YET(RequestRemoteAccess)
   MC_NOT_YET(ListRemoteAccessSessions)
   MC_NOT_YET(EndRemoteAccess)

@@ -55,9 +55,6 @@ absl::Status StatusOf(const v1::ReportReceipt& receipt) {
     case v1::ERROR_REASON_OVERLOADED:
       code = absl::StatusCode::kUnavailable;
       break;
-    case v1::ERROR_REASON_NOT_SUPPORTED_YET:
-      code = absl::StatusCode::kUnimplemented;
-      break;
     case v1::ERROR_REASON_REPORT_CONFLICT:
       code = absl::StatusCode::kAlreadyExists;
       break;
@@ -71,10 +68,12 @@ absl::Status StatusOf(const v1::ReportReceipt& receipt) {
 
 // One message at a time until Hello is answered.
 ReportsStream::ReportsStream(grpc::CallbackServerContext* context,
-                             const StreamDeps& deps, ReportDesk* desk)
+                             const StreamDeps& deps, ReportDesk* desk,
+                             ReportShares* shares)
     : ClusterStream(context, deps, StreamKind::kReports, kStreamReports,
                     /*max_unanswered=*/1),
-      desk_(desk) {}
+      desk_(desk),
+      shares_(shares) {}
 
 void ReportsStream::OnMessage(grpc::ByteBuffer& buffer) {
   if (!WithBytes(buffer, [this](std::string_view bytes) { OnBytes(bytes); })) {
@@ -148,15 +147,34 @@ void ReportsStream::OnReport(std::string_view bytes) {
                               /*resendable=*/false),
                        std::move(summary));
   }
+  Submission submission{.cluster_id = cluster_id(),
+                        .digest = Sha256(bytes),
+                        .report = std::move(report)};
+  if (shares_->Take(cluster_id())) {
+    return Submit(std::move(submission), std::move(summary));
+  }
+  // Until it has its place nothing more is read.
+  SetMaxUnanswered(0);
+  auto go_on = [self = SelfAs<ReportsStream>(),
+                waiting = std::make_shared<Submission>(std::move(submission)),
+                summary = std::move(summary)] {
+    self->Submit(std::move(*waiting), summary);
+    self->SetMaxUnanswered(self->deps().max_unanswered);
+  };
+  shares_->TakeOrWait(cluster_id(), [executor = deps().executor, go_on] {
+    // This may be the store's thread, which has other things to do.
+    if (!executor->TryRun(go_on)) go_on();
+  });
+}
+
+void ReportsStream::Submit(Submission submission, std::string summary) {
   // The receipt may come on the store's thread, after the stream is over.
   auto done = [self = SelfAs<ReportsStream>(),
                summary = std::move(summary)](v1::ReportReceipt receipt) {
+    self->shares_->Release(self->cluster_id());
     self->SendReceipt(std::move(receipt), summary);
   };
-  desk_->Accept({.cluster_id = cluster_id(),
-                 .digest = Sha256(bytes),
-                 .report = std::move(report)},
-                std::move(done));
+  desk_->Accept(std::move(submission), std::move(done));
 }
 
 void ReportsStream::SendReceipt(v1::ReportReceipt receipt,

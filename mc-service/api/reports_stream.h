@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "mc-service/api/cluster_stream.h"
+#include "mc-service/api/report_shares.h"
 #include "mc-service/domain/reports/report_desk.h"
 #include "missioncontrol/v1/reports.pb.h"
 
@@ -19,12 +20,13 @@ inline constexpr std::string_view kStreamReports =
 
 // Takes the messages as bytes: the digest covers what was received, and what
 // does not parse gets its answer. Nothing here blocks: Hello is answered by
-// the executor, reports by the store's writer.
+// the executor, reports by the store's writer. A stream whose cluster has its
+// share of reports at the writer is not read.
 class ReportsStream : public ClusterStream<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  // The desk outlives the stream.
+  // Desk and shares outlive the stream.
   ReportsStream(grpc::CallbackServerContext* context, const StreamDeps& deps,
-                ReportDesk* desk);
+                ReportDesk* desk, ReportShares* shares);
 
  private:
   void OnMessage(grpc::ByteBuffer& buffer) override;
@@ -35,9 +37,12 @@ class ReportsStream : public ClusterStream<grpc::ByteBuffer, grpc::ByteBuffer> {
 
   // Runs on the executor.
   void Greet(const v1::Hello& hello);
+  // For a report that has its place in the cluster's share.
+  void Submit(Submission submission, std::string summary);
   void SendReceipt(v1::ReportReceipt receipt, std::string summary);
 
   ReportDesk* const desk_;
+  ReportShares* const shares_;
   // Parsed into again and again.
   v1::StreamReportsRequest request_;
   bool hello_seen_ = false;

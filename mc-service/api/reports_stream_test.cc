@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "common/crypto/digest.h"
@@ -45,7 +46,8 @@ TEST_F(StreamsTest, ReceiptComesOnlyAfterTheCommit) {
   store_.Hold();
   ASSERT_TRUE(stream->Write(Usage(1)));
   store_.WaitForHeld(1);
-  // This one is answered without the store: it overtakes the first.
+  // This one is answered without the store, for it has no event: it overtakes
+  // the first.
   v1::StreamReportsRequest events;
   events.mutable_report()->set_lane(v1::LANE_EVENTS);
   events.mutable_report()->set_epoch(1);
@@ -55,8 +57,7 @@ TEST_F(StreamsTest, ReceiptComesOnlyAfterTheCommit) {
   ASSERT_TRUE(stream->Write(events));
   const v1::ReportReceipt overtaking = ReadReceipt(*stream);
   EXPECT_EQ(overtaking.sequence(), 9u);
-  EXPECT_EQ(overtaking.rejection().reason(),
-            v1::ERROR_REASON_NOT_SUPPORTED_YET);
+  EXPECT_EQ(overtaking.rejection().reason(), v1::ERROR_REASON_INVALID_FIELD);
   EXPECT_EQ(StoredSessions(), 0);
   store_.Release();
   const v1::ReportReceipt receipt = ReadReceipt(*stream);
@@ -203,6 +204,56 @@ TEST_F(StreamsTest, NoMoreIsReadThanMayBeUnanswered) {
     EXPECT_TRUE(ReadReceipt(*stream).has_consumption());
   }
   EXPECT_TRUE(ReadReceipt(*other).has_consumption());
+}
+
+TEST_F(StreamsTest, GreedyClusterHasItsShareOverAllStreamsAndNoMore) {
+  grpc::ClientContext contexts[3];
+  std::unique_ptr<Reports> greedy[2] = {OpenReports(contexts[0]),
+                                        OpenReports(contexts[1])};
+  store_.Hold();
+  for (uint64_t i = 0; i < 2 * kWindow; ++i) {
+    ASSERT_TRUE(greedy[i % 2]->Write(Usage(i + 1)));
+  }
+  store_.WaitForHeld(kShare);
+  SetCaller("c-2");
+  Bound(contexts[2]);
+  std::unique_ptr<Reports> modest = stub_->StreamReports(&contexts[2]);
+  v1::StreamReportsResponse response;
+  ASSERT_TRUE(modest->Write(Hello("c-2")));
+  ASSERT_TRUE(modest->Read(&response));
+  v1::StreamReportsRequest usage = Usage(1);
+  usage.mutable_report()->mutable_consumption()->set_cluster_id("c-2");
+  ASSERT_TRUE(modest->Write(usage));
+  store_.WaitForHeld(kShare + 1);
+  EXPECT_EQ(store_.held(), kShare + 1);
+  store_.Release();
+  EXPECT_TRUE(ReadReceipt(*modest).has_consumption());
+  for (uint64_t i = 0; i < 2 * kWindow; ++i) {
+    EXPECT_TRUE(ReadReceipt(*greedy[i % 2]).has_consumption());
+  }
+  EXPECT_EQ(StoredSessions(), (2 * kWindow + 1) * 120);
+}
+
+TEST_F(StreamsTest, PeerThatTakesNoReceiptsIsCut) {
+  grpc::ClientContext context;
+  Bound(context);
+  std::unique_ptr<Reports> stream = stub_->StreamReports(&context);
+  ASSERT_TRUE(stream->Write(Hello()));
+  // Sends as long as it is read from, and reads nothing itself.
+  std::thread sender([&] {
+    while (stream->Write(Usage(1))) {
+    }
+  });
+  // The clock stands still but for this: it is cut once a write has been under
+  // way since an earlier tick.
+  while (registry_.Count(StreamKind::kReports) == 0) std::this_thread::yield();
+  while (registry_.Count(StreamKind::kReports) > 0) {
+    clock_.Advance(absl::Minutes(1));
+    registry_.TickAll();
+    std::this_thread::yield();
+  }
+  sender.join();
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
 }
 
 TEST_F(StreamsTest, PeerThatVanishesLeavesNothingBehind) {

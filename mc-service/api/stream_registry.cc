@@ -1,7 +1,9 @@
 #include "mc-service/api/stream_registry.h"
 
+#include <algorithm>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "common/status/status.h"
 #include "missioncontrol/v1/errors.pb.h"
 
@@ -9,6 +11,10 @@ namespace mc::service {
 namespace {
 
 namespace v1 = missioncontrol::v1;
+
+// Between those that come back after the service has stopped.
+constexpr absl::Duration kReturnInterval = absl::Milliseconds(2);
+constexpr absl::Duration kLongestReturn = absl::Minutes(1);
 
 absl::Status Stopping() {
   return Error(absl::StatusCode::kUnavailable, v1::ERROR_REASON_OVERLOADED,
@@ -29,7 +35,7 @@ absl::Status Cloned() {
 
 absl::StatusOr<StreamRegistry::Id> StreamRegistry::Add(StreamKind kind,
                                                        std::string_view owner,
-                                                       End end) {
+                                                       End end, Tick tick) {
   // Streams are ended without the lock: they may come back to the registry.
   std::vector<End> superseded;
   Id id = 0;
@@ -44,7 +50,8 @@ absl::StatusOr<StreamRegistry::Id> StreamRegistry::Add(StreamKind kind,
       }
     }
     id = ++last_id_;
-    entries_.try_emplace(id, Entry{kind, std::string(owner), std::move(end)});
+    entries_.try_emplace(
+        id, Entry{kind, std::string(owner), std::move(end), std::move(tick)});
     by_owner_.emplace(owner, id);
     ++counts_[kind];
   }
@@ -58,6 +65,7 @@ absl::StatusOr<StreamRegistry::Id> StreamRegistry::Add(StreamKind kind,
 
 void StreamRegistry::Remove(Id id) {
   End end;
+  Tick tick;
   absl::MutexLock lock(&mutex_);
   const auto entry = entries_.find(id);
   if (entry == entries_.end()) return;
@@ -69,6 +77,7 @@ void StreamRegistry::Remove(Id id) {
   }
   --counts_[entry->second.kind];
   end = std::move(entry->second.end);
+  tick = std::move(entry->second.tick);
   entries_.erase(entry);
 }
 
@@ -79,7 +88,12 @@ void StreamRegistry::Drain() {
     draining_ = true;
     for (const auto& [id, entry] : entries_) all.push_back(entry.end);
   }
-  for (const End& end : all) end(Stopping());
+  // They do not come back all at once.
+  absl::Duration delay;
+  for (const End& end : all) {
+    end(WithRetryDelay(Stopping(), delay));
+    delay = std::min(delay + kReturnInterval, kLongestReturn);
+  }
 }
 
 void StreamRegistry::EndStreamsOf(std::string_view owner,
@@ -93,6 +107,17 @@ void StreamRegistry::EndStreamsOf(std::string_view owner,
     }
   }
   for (const End& end : ends) end(status);
+}
+
+void StreamRegistry::TickAll() const {
+  std::vector<Tick> ticks;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [id, entry] : entries_) {
+      if (entry.tick) ticks.push_back(entry.tick);
+    }
+  }
+  for (const Tick& tick : ticks) tick();
 }
 
 size_t StreamRegistry::Count(StreamKind kind) const {

@@ -31,6 +31,8 @@ class StreamRegistry {
   // Ends a stream. It must not block, and do nothing once the stream is over;
   // it may be called from any thread, at any time after Add began.
   using End = std::function<void(const absl::Status&)>;
+  // Called at intervals, from any thread, under the same rules.
+  using Tick = std::function<void()>;
   // Whether two agents were seen that speak in turn for this cluster.
   using CloneSuspected = std::function<bool(std::string_view cluster_id)>;
 
@@ -40,17 +42,21 @@ class StreamRegistry {
   // `owner` is the cluster, or the operator of a watch. UNAVAILABLE
   // (OVERLOADED) once the service drains. A second heartbeat stream of an
   // owner ends the first with ABORTED (SUPERSEDED, or CLONE_SUSPECTED).
-  absl::StatusOr<Id> Add(StreamKind kind, std::string_view owner, End end)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<Id> Add(StreamKind kind, std::string_view owner, End end,
+                         Tick tick = nullptr) ABSL_LOCKS_EXCLUDED(mutex_);
 
   void Remove(Id id) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Ends all streams with UNAVAILABLE (OVERLOADED) and takes no further ones.
+  // Ends all streams with UNAVAILABLE (OVERLOADED), each with another delay
+  // before it may come back, and takes no further ones.
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Ends the streams of one owner, for instance when it was revoked.
   void EndStreamsOf(std::string_view owner, const absl::Status& status)
       ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Calls the tick of each stream that has one.
+  void TickAll() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   size_t Count(StreamKind kind) const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -59,6 +65,7 @@ class StreamRegistry {
     StreamKind kind;
     std::string owner;
     End end;
+    Tick tick;
   };
 
   const CloneSuspected clone_suspected_;

@@ -39,6 +39,8 @@ TEST(StreamRegistry, DrainEndsAllAndTakesNoneAfterwards) {
   registry.Drain();
   EXPECT_EQ(ReasonOf(first.ended), v1::ERROR_REASON_OVERLOADED);
   EXPECT_TRUE(absl::IsUnavailable(second.ended));
+  EXPECT_NE(RetryDelayOf(first.ended), RetryDelayOf(second.ended))
+      << "they come back one after the other";
   EXPECT_TRUE(absl::IsUnavailable(
       registry.Add(StreamKind::kReports, "c-1", late.End()).status()));
 }

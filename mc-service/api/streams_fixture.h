@@ -33,6 +33,8 @@ using Heartbeats = grpc::ClientReaderWriter<v1::StreamHeartbeatsRequest,
 
 // Messages that are read ahead of their answers.
 inline constexpr size_t kWindow = 8;
+// Reports of a cluster that wait for the store.
+inline constexpr size_t kShare = 12;
 
 class StreamsTest : public testing::Test {
  protected:
@@ -47,7 +49,7 @@ class StreamsTest : public testing::Test {
                            std::string_view) -> absl::StatusOr<StreamCaller> {
       absl::MutexLock lock(&mutex_);
       if (!identity_.ok()) return identity_;
-      return StreamCaller{.cluster_id = "c-1",
+      return StreamCaller{.cluster_id = caller_,
                           .remote_ui_requested = remote_ui_};
     };
     streams.executor = &executor_;
@@ -60,6 +62,7 @@ class StreamsTest : public testing::Test {
     options.calls = &calls_;
     options.streams = streams;
     options.reports = &desk_;
+    options.max_reports_per_cluster = kShare;
     options.heartbeats = {.presence = &presence_,
                           .interval = absl::Seconds(60)};
     service_ = std::make_unique<ClusterService>(std::move(options));
@@ -90,10 +93,16 @@ class StreamsTest : public testing::Test {
     identity_ = std::move(status);
   }
 
-  static v1::StreamReportsRequest Hello() {
+  // Who opens the next streams.
+  void SetCaller(const std::string& cluster_id) {
+    absl::MutexLock lock(&mutex_);
+    caller_ = cluster_id;
+  }
+
+  static v1::StreamReportsRequest Hello(const std::string& cluster = "c-1") {
     v1::StreamReportsRequest request;
     v1::Hello* hello = request.mutable_hello();
-    hello->set_cluster_id("c-1");
+    hello->set_cluster_id(cluster);
     hello->set_agent_instance_id("agent-1");
     for (v1::Lane lane : {v1::LANE_BILLING, v1::LANE_EVENTS, v1::LANE_HEALTH}) {
       v1::LaneEpoch* epoch = hello->add_epochs();
@@ -209,6 +218,7 @@ class StreamsTest : public testing::Test {
   }};
   absl::Mutex mutex_;
   absl::Status identity_ ABSL_GUARDED_BY(mutex_);
+  std::string caller_ ABSL_GUARDED_BY(mutex_) = "c-1";
   bool remote_ui_ ABSL_GUARDED_BY(mutex_) = false;
   std::unique_ptr<ClusterService> service_;
   std::unique_ptr<grpc::Server> server_;

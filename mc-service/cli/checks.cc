@@ -147,6 +147,10 @@ class ValueChecks {
           64 << 20);
     Range("limits.max_queued_calls", limits.max_queued_calls(), 1, 1'000'000);
     Range("limits.worker_threads", limits.worker_threads(), 1, 1024);
+    Range("limits.max_reports_per_cluster", limits.max_reports_per_cluster(), 1,
+          4096);
+    Range("limits.backlog_reports_per_second",
+          limits.backlog_reports_per_second(), 1, 1'000'000);
   }
 
   const std::string& file_;

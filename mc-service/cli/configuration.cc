@@ -57,6 +57,12 @@ void ApplyDefaults(std::string_view directory, config::ServiceConfig& values) {
   if (limits->max_message_bytes() == 0) limits->set_max_message_bytes(4 << 20);
   if (limits->max_queued_calls() == 0) limits->set_max_queued_calls(10000);
   if (limits->worker_threads() == 0) limits->set_worker_threads(8);
+  if (limits->max_reports_per_cluster() == 0) {
+    limits->set_max_reports_per_cluster(32);
+  }
+  if (limits->backlog_reports_per_second() == 0) {
+    limits->set_backlog_reports_per_second(2000);
+  }
   if (!values.has_write_behind_interval()) {
     *values.mutable_write_behind_interval() = TimeUtil::SecondsToDuration(5);
   }

@@ -9,32 +9,14 @@
 #include <vector>
 
 #include "common/lifecycle/lifecycle.h"
-#include "common/log/log.h"
+#include "common/log/log_config.h"
 #include "common/time/clock.h"
+#include "common/tls/idle_memory.h"
 #include "mc-service/cli/checks.h"
 #include "mc-service/server.h"
 
 namespace mc::service {
 namespace {
-
-LogOptions LogOptionsOf(const config::Log& log) {
-  LogOptions options;
-  options.json = log.format() != config::LOG_FORMAT_TEXT;
-  switch (log.level()) {
-    case config::LOG_LEVEL_DEBUG:
-      options.level = LogLevel::kDebug;
-      break;
-    case config::LOG_LEVEL_WARNING:
-      options.level = LogLevel::kWarning;
-      break;
-    case config::LOG_LEVEL_ERROR:
-      options.level = LogLevel::kError;
-      break;
-    default:
-      options.level = LogLevel::kInfo;
-  }
-  return options;
-}
 
 // gRPC's own lines become ours. What it says while the service starts comes
 // back as the error of starting; afterwards it is about clients, for instance
@@ -58,6 +40,7 @@ absl::Status Run(const Configuration& configuration) {
   gpr_set_log_function(LogGrpc);
   StopSignal stop;
   RaiseDescriptorLimit();
+  KeepNoIdleTlsBuffers();
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start({.configuration = configuration, .clock = &clock});
   if (!server.ok()) return server.status();

@@ -46,7 +46,9 @@ void AddUsageCommands(CLI::App& app, Context& context);
 void AddClusterCommands(CLI::App& app, Context& context);
 void AddConsumptionCommands(CLI::App& app, Context& context);
 void AddReleaseCommands(CLI::App& app, Context& context);
+void AddEventCommands(CLI::App& app, Context& context);
 void AddExchangeCommands(CLI::App& app, Context& context);
+void AddFindingCommands(CLI::App& app, Context& context);
 
 }  // namespace mc::service
 

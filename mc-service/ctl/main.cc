@@ -52,7 +52,9 @@ int Run(int argc, char** argv) {
   mc::service::AddConsumptionCommands(app, context);
   mc::service::AddUsageCommands(app, context);
   mc::service::AddReleaseCommands(app, context);
+  mc::service::AddEventCommands(app, context);
   mc::service::AddExchangeCommands(app, context);
+  mc::service::AddFindingCommands(app, context);
 
   try {
     app.parse(argc, argv);

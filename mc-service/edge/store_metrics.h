@@ -33,10 +33,15 @@ class StoreMetrics {
     queue_.Set(static_cast<double>(stats.queue_length));
     if (!stats.status.ok()) failures_.Increment();
     last_commit_succeeded_ = stats.status.ok();
+    if (stats.failed) failed_ = true;
   }
 
   // True before the first commit.
-  bool last_commit_succeeded() const { return last_commit_succeeded_; }
+  bool last_commit_succeeded() const {
+    return last_commit_succeeded_ && !failed_;
+  }
+  // Nothing more is stored until the service is restarted.
+  bool failed() const { return failed_; }
 
  private:
   prometheus::Histogram& latency_;
@@ -44,6 +49,7 @@ class StoreMetrics {
   prometheus::Counter& failures_;
   prometheus::Gauge& queue_;
   std::atomic<bool> last_commit_succeeded_{true};
+  std::atomic<bool> failed_{false};
 };
 
 }  // namespace mc::service

@@ -21,6 +21,13 @@ absl::Status CheckConsumption(const StoredConsumption& stored) {
   return CheckSequence(stored.key);
 }
 
+absl::Status CheckDropped(const DroppedEvents& dropped) {
+  return CheckSequence({.cluster_id = dropped.cluster_id,
+                        .lane = v1::LANE_EVENTS,
+                        .epoch = dropped.epoch,
+                        .sequence = dropped.last_sequence});
+}
+
 absl::Status CheckRelease(const Release& release) {
   v1::ReleaseDocument document;
   if (!document.ParseFromString(release.signed_document.document()) ||
@@ -30,6 +37,13 @@ absl::Status CheckRelease(const Release& release) {
         "the signed bytes of a release are not its document");
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckGap(const SequenceGap& gap) {
+  if (gap.first < 1 || gap.last < gap.first) {
+    return absl::InvalidArgumentError("a gap is of sequences from 1 on");
+  }
+  return CheckSequence({gap.cluster_id, v1::LANE_BILLING, gap.epoch, gap.last});
 }
 
 }  // namespace mc::service

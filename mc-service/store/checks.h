@@ -3,6 +3,8 @@
 #define MC_SERVICE_STORE_CHECKS_H_
 
 #include "absl/status/status.h"
+#include "mc-service/store/event_store.h"
+#include "mc-service/store/finding_types.h"
 #include "mc-service/store/types.h"
 
 namespace mc::service {
@@ -13,8 +15,14 @@ absl::Status CheckSequence(const ReportKey& key);
 // Consumption is on the lane BILLING.
 absl::Status CheckConsumption(const StoredConsumption& stored);
 
+// Its sequences are as CheckSequence wants them.
+absl::Status CheckDropped(const DroppedEvents& dropped);
+
 // `document` is what the signed bytes say, for only those are kept.
 absl::Status CheckRelease(const Release& release);
+
+// A gap is of sequences from 1 on, and not empty.
+absl::Status CheckGap(const SequenceGap& gap);
 
 }  // namespace mc::service
 

@@ -15,6 +15,8 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "mc-service/store/event_store.h"
+#include "mc-service/store/finding_types.h"
 #include "mc-service/store/ledger_store.h"
 #include "mc-service/store/types.h"
 
@@ -27,7 +29,7 @@ namespace mc::service {
 // in the order of insertion unless they say "newest first". Any of them can
 // return UNAVAILABLE, RESOURCE_EXHAUSTED or DATA_LOSS when the backend fails,
 // without an ErrorInfo.
-class Reader : public LedgerReader {
+class Reader : public EventReader, public LedgerReader {
  public:
   virtual absl::StatusOr<Account> GetAccount(std::string_view id) = 0;
   virtual absl::StatusOr<Paged<Account>> ListAccounts(const Page& page) = 0;
@@ -83,6 +85,23 @@ class Reader : public LedgerReader {
   virtual absl::StatusOr<Paged<Release>> ListReleases(v1::Component component,
                                                       const Page& page) = 0;
 
+  // Newest first.
+  virtual absl::StatusOr<Paged<StoredFinding>> ListFindings(
+      const FindingFilter& filter, const Page& page) = 0;
+  virtual absl::StatusOr<Paged<SequenceGap>> OpenGaps(const GapFilter& filter,
+                                                      const Page& page) = 0;
+  // The gap that the sequence is in.
+  virtual absl::StatusOr<SequenceGap> FindGap(std::string_view cluster_id,
+                                              uint64_t epoch,
+                                              uint64_t sequence) = 0;
+  // The time frame of an accepted consumption report.
+  virtual absl::StatusOr<TimeSpan> ConsumptionTimeFrame(
+      std::string_view cluster_id, uint64_t epoch, uint64_t sequence) = 0;
+  // What remains of the gap that began at `origin`.
+  virtual absl::StatusOr<int64_t> CountGaps(std::string_view cluster_id,
+                                            uint64_t epoch,
+                                            uint64_t origin) = 0;
+
   // Drawn when the store was made, drawn again when it is restored.
   virtual absl::StatusOr<uint64_t> ServiceEpoch() = 0;
 };
@@ -92,7 +111,7 @@ class Reader : public LedgerReader {
 // A method that fails leaves nothing behind. NOT_FOUND: the account, license or
 // cluster that the row belongs to, or the row to change, is not there.
 // INVALID_ARGUMENT: no such row can be, for instance sequences from 2^63 on.
-class Writer : public Reader, public LedgerWriter {
+class Writer : public Reader, public EventWriter, public LedgerWriter {
  public:
   // ALREADY_EXISTS when the ID or the name is taken.
   virtual absl::Status InsertAccount(const Account& account) = 0;
@@ -122,6 +141,17 @@ class Writer : public Reader, public LedgerWriter {
                                          absl::Time at) = 0;
   // Adds to the counts; the last result is the newer one.
   virtual absl::Status AddExchangeCount(const ExchangeCount& count) = 0;
+
+  // Inserts the finding, or counts the open one up and takes over severity,
+  // message, time frame and time.
+  virtual absl::Status RaiseFinding(const Sighting& sighting) = 0;
+  // It no longer holds. OK where none is open.
+  virtual absl::Status CloseFinding(const FindingKey& key, absl::Time at) = 0;
+  // Inserts the gap, or replaces the one with this first sequence.
+  virtual absl::Status PutGap(const SequenceGap& gap) = 0;
+  // OK where there is none.
+  virtual absl::Status RemoveGap(std::string_view cluster_id, uint64_t epoch,
+                                 uint64_t first) = 0;
 
   // ALREADY_EXISTS when the ID, or component, label and version are there.
   virtual absl::Status InsertRelease(const Release& release) = 0;

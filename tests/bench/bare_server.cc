@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/files/files.h"
 #include "common/tls/credentials.h"
+#include "common/tls/idle_memory.h"
 #include "mc-service/cli/state_layout.h"
 #include "mc-service/edge/channel_arguments.h"
 #include "tests/bench/bare.grpc.pb.h"
@@ -143,6 +144,7 @@ class QueueStream {
 struct Flags {
   std::string directory;
   bool defaults = false;
+  bool release_buffers = false;
   int queues = 0;
   std::vector<std::string> arguments;
 };
@@ -177,6 +179,7 @@ void AddArguments(const Flags& flags, grpc::ServerBuilder& builder) {
 }
 
 int Run(const Flags& flags) {
+  if (!flags.defaults || flags.release_buffers) KeepNoIdleTlsBuffers();
   const auto credentials = Credentials(flags.directory);
   if (!credentials.ok()) {
     std::cerr << credentials.status() << "\n";
@@ -231,7 +234,10 @@ int main(int argc, char** argv) {
                  "The state directory whose certificates it uses")
       ->required();
   app.add_flag("--defaults", flags.defaults,
-               "gRPC's own channel arguments instead of the product's");
+               "gRPC's own channel arguments and buffers instead of the "
+               "product's");
+  app.add_flag("--release-buffers", flags.release_buffers,
+               "With --defaults: no TLS buffers for idle connections");
   app.add_option("--queues", flags.queues,
                  "Streams on this many completion queues, with a thread each, "
                  "instead of callbacks");

@@ -6,6 +6,7 @@
 #include "missioncontrol/v1/license.pb.h"
 #include "missioncontrol/v1/updates.pb.h"
 #include "tests/bench/messages.h"
+#include "tests/bench/report_flow.h"
 
 namespace mc::bench {
 namespace {
@@ -446,6 +447,24 @@ void Cluster::Report(bool billing) {
 void Cluster::SendLarge(const std::string& method, const std::string& message,
                         absl::Time until) {
   new LargeStream(this, method, message, until);
+}
+
+void Cluster::SendReports(const std::string& method, size_t window, bool repeat,
+                          absl::Time until) {
+  if (reports_created_at_ == absl::InfinitePast()) {
+    reports_created_at_ = worker_->now();
+  }
+  ++calls_;
+  new ReportFlow(stub_, worker_,
+                 {.cluster_id = id_,
+                  .method = method,
+                  .epoch = target_.epoch,
+                  .window = window,
+                  .until = until,
+                  .created_at = reports_created_at_,
+                  .last_sequence = &billing_sequence_,
+                  .repeat = repeat && billing_sequence_ > 0,
+                  .over = [this] { --calls_; }});
 }
 
 void Cluster::Close(std::function<void()> done) {

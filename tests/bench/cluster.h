@@ -73,6 +73,11 @@ class Cluster {
   void SendLarge(const std::string& method, const std::string& message,
                  absl::Time until);
 
+  // Sends reports on a stream, `window` under way at a time, until `until`: new
+  // ones, or again those that were sent before.
+  void SendReports(const std::string& method, size_t window, bool repeat,
+                   absl::Time until);
+
   // Ends the stream; `done` is called when it has ended.
   void Close(std::function<void()> done);
 
@@ -112,6 +117,8 @@ class Cluster {
   uint64_t beats_generation_ = 0;
   uint64_t generation_ = 0;
   uint64_t billing_sequence_ = 0;
+  // When the reports of SendReports say that they were created.
+  absl::Time reports_created_at_ = absl::InfinitePast();
   uint64_t health_sequence_ = 0;
 };
 

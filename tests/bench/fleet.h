@@ -32,6 +32,9 @@ class Fleet {
   // The first `clusters` send messages of this size without pause.
   Tally SendLarge(const std::string& method, size_t bytes, size_t clusters,
                   absl::Duration duration);
+  // Each sends reports; see Cluster.
+  Tally SendReports(const std::string& method, size_t window, bool repeat,
+                    absl::Duration duration);
   Tally Close();
 
  private:
@@ -50,7 +53,7 @@ class Fleet {
   void ForEach(Work work);
 
   const Target target_;
-  const RealClock clock_;
+  const RealClock clock_{};
   std::vector<Lane> lanes_;
 };
 

@@ -75,6 +75,13 @@ bool Obey(const std::string& line, Fleet& fleet, Tally& tally) {
     size_t clusters = 0;
     words >> method >> bytes >> clusters >> seconds;
     tally = fleet.SendLarge(method, bytes, clusters, absl::Seconds(seconds));
+  } else if (command == "reports") {
+    std::string method;
+    size_t window = 0;
+    std::string kind;
+    words >> method >> window >> kind >> seconds;
+    tally = fleet.SendReports(method, window, kind == "repeats",
+                              absl::Seconds(seconds));
   } else if (command == "close") {
     tally = fleet.Close();
   } else {

@@ -20,6 +20,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 PATIENCE_S = 120
 
 BEATS = "/missioncontrol.v1.ClusterService/StreamHeartbeats"
+REPORTS = "/missioncontrol.v1.ClusterService/StreamReports"
 BARE = "/missioncontrol.bench.v1.BareService/"
 
 

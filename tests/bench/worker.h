@@ -85,7 +85,7 @@ class Worker {
   absl::Time RunTimers();
   void RunPosted() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  const RealClock clock_;
+  const RealClock clock_{};
   grpc::CompletionQueue queue_;
   absl::Time now_;
   Tally tally_;

@@ -247,7 +247,7 @@ class ContainersTest(unittest.TestCase):
                    if int(count.get("succeeded", 0))}
         self.assertEqual(counted, {
             "INSTALLATION", "REGISTRATION", "LICENSE", "HEALTH_CHECK",
-            "CONSUMPTION", "HEARTBEAT", "UPDATES"})
+            "CONSUMPTION", "HEARTBEAT", "UPDATES", "CLUSTER_EVENTS"})
         service.stop()
         self.assertEqual(service.exit_code(), 0)
 

@@ -17,7 +17,7 @@ import pods
 from charts import of_kind, one
 
 EXCHANGES = {"INSTALLATION", "REGISTRATION", "LICENSE", "HEALTH_CHECK",
-             "CONSUMPTION", "HEARTBEAT", "UPDATES"}
+             "CONSUMPTION", "HEARTBEAT", "UPDATES", "CLUSTER_EVENTS"}
 # Every exchange within seconds.
 SCHEDULE = {"heartbeat": "1s", "heartbeatWithoutRemoteAccess": "1s",
             "license": "1s", "healthCheck": "1s", "updates": "1s",

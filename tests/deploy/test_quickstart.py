@@ -14,7 +14,7 @@ import pair
 
 QUICKSTART = pair.SOURCE / "deploy" / "quickstart"
 EXCHANGES = ["INSTALLATION", "REGISTRATION", "LICENSE", "HEALTH_CHECK",
-             "CONSUMPTION", "HEARTBEAT", "UPDATES"]
+             "CONSUMPTION", "HEARTBEAT", "UPDATES", "CLUSTER_EVENTS"]
 
 
 class QuickstartTest(unittest.TestCase):

@@ -221,7 +221,7 @@ class ConfinedTest(unittest.TestCase):
             self.assertTrue(agent.alive(), agent.output())
             return self.succeeded() >= {
                 "INSTALLATION", "REGISTRATION", "LICENSE", "HEALTH_CHECK",
-                "CONSUMPTION", "HEARTBEAT", "UPDATES"}
+                "CONSUMPTION", "HEARTBEAT", "UPDATES", "CLUSTER_EVENTS"}
         pair.eventually(every, "every exchange succeeds")
         # The product's group is given its socket.
         self.assertEqual(socket.stat().st_gid,

@@ -150,6 +150,8 @@ class Service:
         lines.append(f"operator_address: localhost:{self.ports['operator']}")
         self.mcctl_config.write_text("\n".join(lines) + "\n")
         self.process = None
+        # Of the process, beside this one's.
+        self.env = None
         self.starts = 0
 
     @property
@@ -160,7 +162,7 @@ class Service:
         self.starts += 1
         self.process = Process(
             "mc-service", [BIN / "mc-service", "run", "--config", self.config],
-            self.folder / "mc-service.log")
+            self.folder / "mc-service.log", env=self.env)
         eventually(self._ready, "mc-service is ready")
         return self
 

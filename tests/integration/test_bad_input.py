@@ -232,6 +232,15 @@ class ReportTest(pair.PairTest):
             cluster_id=self.client.cluster_id,
             nodes=[health_pb2.NodeHealth(**{"node_id": "node-1", **node})])
 
+    def events(self, *ids, **changes):
+        events = events_pb2.ClusterEvents(cluster_id=self.client.cluster_id)
+        for event_id in ids:
+            event = events.events.add(**{
+                "event_id": str(event_id), "severity": events_pb2.SEVERITY_INFO,
+                "type": events_pb2.CLUSTER_EVENT_TYPE_NODE_STARTED, **changes})
+            event.occurred_at.GetCurrentTime()
+        return events
+
     def exchange(self, *requests):
         return list(self.stub.StreamReports(
             iter([hello(self.client), *requests]), timeout=pair.PATIENCE_S))
@@ -287,10 +296,26 @@ class ReportTest(pair.PairTest):
              "LANE_MISMATCH"),
             ("no lane", reports_pb2.LANE_UNSPECIFIED,
              {"consumption": self.consumption()}, None),
-            ("events", reports_pb2.LANE_EVENTS, {
-                "cluster_events": events_pb2.ClusterEvents(
-                    cluster_id=self.client.cluster_id)},
-             "NOT_SUPPORTED_YET"),
+            ("no event", reports_pb2.LANE_EVENTS, {
+                "cluster_events": self.events()}, "INVALID_FIELD"),
+            ("too many events", reports_pb2.LANE_EVENTS, {
+                "cluster_events": self.events(*range(1001))},
+             "INVALID_FIELD"),
+            ("an event twice", reports_pb2.LANE_EVENTS, {
+                "cluster_events": self.events(1, 1)}, "INVALID_FIELD"),
+            ("an event's bad ID", reports_pb2.LANE_EVENTS, {
+                "cluster_events": self.events("no id")}, "INVALID_FIELD"),
+            ("an event without type", reports_pb2.LANE_EVENTS, {
+                "cluster_events": self.events(1, type=0)}, "INVALID_FIELD"),
+            ("dropped what is to come", reports_pb2.LANE_EVENTS, {
+                "cluster_events": self.events(1),
+                "dropped": [reports_pb2.DroppedRange(
+                    first_sequence=1, last_sequence=1000)]},
+             "INVALID_FIELD"),
+            ("dropped consumption", billing, {
+                "consumption": self.consumption(),
+                "dropped": [reports_pb2.DroppedRange(
+                    first_sequence=1, last_sequence=1)]}, "INVALID_FIELD"),
         ]
         for name, value in frame.items():
             bad = self.consumption()
@@ -315,8 +340,7 @@ class ReportTest(pair.PairTest):
                 got = errors_pb2.ErrorReason.Name(receipt.rejection.reason)
                 if reason:
                     self.assertEqual(got, "ERROR_REASON_" + reason)
-                self.assertEqual(receipt.rejection.resendable,
-                                 reason == "NOT_SUPPORTED_YET")
+                self.assertFalse(receipt.rejection.resendable)
         self.assertEqual(row_counts(self.svc), before)
 
     def test_same_key_with_other_content_is_a_conflict(self):

@@ -16,7 +16,7 @@ NAMES = {"enrollment": "enroll.mc.example.com",
          "cluster": "clusters.mc.example.com",
          "operator": "operators.mc.example.com"}
 EXCHANGES = {"INSTALLATION", "REGISTRATION", "LICENSE", "HEALTH_CHECK",
-             "CONSUMPTION", "HEARTBEAT", "UPDATES"}
+             "CONSUMPTION", "HEARTBEAT", "UPDATES", "CLUSTER_EVENTS"}
 
 
 # Names of this test alone: the system's file is covered by another one, in a

@@ -1,4 +1,5 @@
-"""Every request field of Heartbeat, HealthCheck and Consumption arrives.
+"""Every request field of Heartbeat, HealthCheck, Consumption and ClusterEvents
+arrives.
 
 Filled by a generator over the descriptors, sent by a registered cluster, read
 back through FleetService.
@@ -9,7 +10,9 @@ import unittest
 
 from missioncontrol.v1 import (
     consumption_pb2,
+    events_pb2,
     fleet_clusters_pb2,
+    fleet_operations_pb2,
     health_pb2,
     heartbeat_pb2,
     reports_pb2,
@@ -92,6 +95,51 @@ class EveryFieldTest(pair.PairTest):
             blob = message.SerializeToString()
             for file in database.parent.glob(database.name + "*"):
                 self.assertNotIn(blob, file.read_bytes(), file.name)
+
+    def test_every_field_of_every_type_of_event(self):
+        service = self.service()
+        key = service.create_license()["licenseKey"]
+        client = ForeignClient(self.folder, service, key)
+        client.register()
+        base = datetime.datetime.utcfromtimestamp(HOUR)
+        filler = Filler(base, {
+            "missioncontrol.v1.ClusterEvent.type": 0,
+            # Of any sign.
+            "missioncontrol.v1.ClockEventDetails.offset_milliseconds": -7250})
+        # Each type, and with them each kind of details again and again.
+        details = events_pb2.ClusterEvent.DESCRIPTOR.oneofs_by_name[
+            "details"].fields
+        types = [v.number for v in events_pb2.ClusterEventType.DESCRIPTOR.values
+                 if v.number]
+        self.assertGreater(len(types), len(details))
+        sent = events_pb2.ClusterEvents(cluster_id=client.cluster_id)
+        for i, number in enumerate(types):
+            event = filler.fill(sent.events.add())
+            event.type = number
+            kind = details[i % len(details)].name
+            event.ClearField("connection")
+            getattr(event, kind).SetInParent()
+            filler.fill(getattr(event, kind))
+        stub = client.stub()
+        answers = list(stub.StreamReports(iter([
+            hello(client),
+            report(reports_pb2.LANE_EVENTS, 1, cluster_events=sent),
+        ]), timeout=pair.PATIENCE_S))
+        self.assertEqual(answers[1].receipt.WhichOneof("result"),
+                         "cluster_events", str(answers[1]))
+        listed = service.fleet().ListEvents(
+            fleet_operations_pb2.ListEventsRequest(
+                cluster_id=client.cluster_id), timeout=pair.PATIENCE_S).events
+        self.assertEqual([e.event for e in reversed(listed)],
+                         list(sent.events))
+        for event in listed:
+            self.assertEqual(event.cluster_id, client.cluster_id)
+            self.assertTrue(event.HasField("received_at"))
+        # From typed columns.
+        database = next(service.dir.rglob("*.db"))
+        for file in database.parent.glob(database.name + "*"):
+            self.assertNotIn(sent.events[0].SerializeToString(),
+                             file.read_bytes(), file.name)
 
 
 if __name__ == "__main__":

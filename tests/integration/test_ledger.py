@@ -137,6 +137,9 @@ class LedgerTest(pair.PairTest):
             sessions=65), epoch=2))
         self.assertEqual(again.WhichOneof("result"), "rejection")
 
+        (finding,) = service.mcctl_json("findings")["findings"]
+        self.assertEqual(finding["kind"], "FINDING_KIND_USAGE_OVERLAP")
+
         a, b = first.cluster_id, second.cluster_id
         expected = {
             (a, "env-1", "RUM_SESSIONS", ""): 65,

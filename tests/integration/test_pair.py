@@ -20,7 +20,7 @@ from missioncontrol.v1 import (
 import pair
 
 EXCHANGES = ["INSTALLATION", "REGISTRATION", "LICENSE", "HEALTH_CHECK",
-             "CONSUMPTION", "HEARTBEAT", "UPDATES"]
+             "CONSUMPTION", "HEARTBEAT", "UPDATES", "CLUSTER_EVENTS"]
 
 
 def usage(environment, key=None, **what):

@@ -15,7 +15,7 @@ import unittest
 import pair
 
 EXCHANGES = {"INSTALLATION", "REGISTRATION", "LICENSE", "HEALTH_CHECK",
-             "CONSUMPTION", "HEARTBEAT", "UPDATES"}
+             "CONSUMPTION", "HEARTBEAT", "UPDATES", "CLUSTER_EVENTS"}
 
 SQUID = """\
 http_port 127.0.0.1:{port}

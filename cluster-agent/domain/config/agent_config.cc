@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "cluster-agent/collect/time_zone.h"
 #include "cluster-agent/domain/config/node_config.h"
+#include "cluster-agent/domain/config/outbox_config.h"
 #include "cluster-agent/domain/config/site_config.h"
 #include "cluster-agent/domain/inventory/inventory.h"
 #include "cluster-agent/domain/mastership/lease_config.h"
@@ -68,6 +69,7 @@ void ApplyDefaults(const std::string& directory, config::AgentConfig& values) {
     resolve(lease.mutable_token_file());
     resolve(lease.mutable_ca_file());
   }
+  ApplyOutboxDefaults(*values.mutable_outbox());
   config::Schedule& s = *values.mutable_schedule();
   Default(s.has_heartbeat(), &config::Schedule::mutable_heartbeat, s,
           absl::Seconds(60));
@@ -270,6 +272,7 @@ std::vector<std::string> CheckConfiguration(
                                     "; write an absolute path"));
   }
   CheckSchedule(values.schedule(), problems);
+  CheckOutbox(values.outbox(), problems);
   CheckWindow(values.update_window(), problems);
   if (values.has_site()) CheckSite(values.site(), problems);
   if (values.mastership().has_kubernetes_lease()) {

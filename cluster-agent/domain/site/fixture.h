@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "cluster-agent/domain/events/recording_sink.h"
 #include "cluster-agent/domain/site/node_registry.h"
 #include "cluster-agent/domain/site/site_authority.h"
 #include "common/crypto/csr.h"
@@ -40,6 +41,7 @@ struct SiteFixture {
                             .executor = &executor,
                             .silent_after = kSilentAfter,
                             .master_node_id = kMaster,
+                            .events = &events,
                             .standing_token = std::move(standing_token)});
     ASSERT_TRUE(opened.ok()) << opened.status();
     registry = *std::move(opened);
@@ -64,6 +66,7 @@ struct SiteFixture {
   }
 
   TempDir dir;
+  RecordingSink events;
   // Certificates are checked by the real clock, too.
   SimulatedClock clock{RealClock().Now()};
   Executor executor{1, 100};

@@ -202,6 +202,15 @@ absl::Status NodeRegistry::Claim(const std::string& secret,
   return absl::OkStatus();
 }
 
+void NodeRegistry::Tell(v1::ClusterEventType type,
+                        std::string_view node_id) const {
+  if (options_.events == nullptr) return;
+  v1::ClusterEvent event;
+  event.set_type(type);
+  event.set_node_id(std::string(node_id));
+  options_.events->Raise(std::move(event));
+}
+
 absl::StatusOr<IssuedCertificate> NodeRegistry::Join(
     const v1::JoinRequest& request) {
   const std::string& node_id = request.node_id();
@@ -253,6 +262,7 @@ absl::StatusOr<IssuedCertificate> NodeRegistry::Join(
   }
   LogInfo(again ? "a node has joined again" : "a node has joined",
           {{"node_id", node_id}, {"agent_version", request.agent_version()}});
+  if (!again) Tell(v1::CLUSTER_EVENT_TYPE_NODE_ADDED, node_id);
   return issued;
 }
 
@@ -376,6 +386,7 @@ absl::Status NodeRegistry::Remove(std::string_view node_id) {
     on_removed = on_removed_;
   }
   LogInfo("a node was removed", {{"node_id", node_id}});
+  Tell(v1::CLUSTER_EVENT_TYPE_NODE_REMOVED, node_id);
   if (on_removed) on_removed(std::string(node_id));
   return absl::OkStatus();
 }

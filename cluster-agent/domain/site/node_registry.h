@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "cluster-agent/domain/events/event_sink.h"
 #include "cluster-agent/domain/site/site_authority.h"
 #include "common/executor/executor.h"
 #include "common/time/clock.h"
@@ -63,6 +64,8 @@ class NodeRegistry {
     Executor* executor = nullptr;
     absl::Duration silent_after = absl::Seconds(90);
     std::string master_node_id;
+    // Told of nodes that are added and removed; may be null.
+    EventSink* events = nullptr;
     // The text of a token that is good as long as it can be read; asked at
     // each attempt to join. Null: there is none.
     std::function<absl::StatusOr<std::string>()> standing_token = nullptr;
@@ -118,6 +121,8 @@ class NodeRegistry {
   void SaveReports() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  void Tell(missioncontrol::v1::ClusterEventType type,
+            std::string_view node_id) const;
   using SiteNodes = missioncontrol::config::v1::SiteNodes;
   using SiteNode = missioncontrol::config::v1::SiteNode;
 

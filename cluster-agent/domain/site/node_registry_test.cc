@@ -219,6 +219,18 @@ TEST_F(NodeRegistryTest, ARemovedNodeIsRefusedAndMayJoinAgain) {
             v1::ERROR_REASON_IDENTITY_REVOKED);
 }
 
+TEST_F(NodeRegistryTest, AddedAndRemovedNodesAreToldOnce) {
+  ASSERT_TRUE(site_.Join(site_.Token(), kNodeA).ok());
+  ASSERT_TRUE(site_.Join(site_.Token(), kNodeA).ok());
+  ASSERT_TRUE(registry().Remove(kNodeA).ok());
+  EXPECT_FALSE(registry().Remove(kNodeA).ok());
+  const std::vector<v1::ClusterEvent> told = site_.events.events();
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[0].type(), v1::CLUSTER_EVENT_TYPE_NODE_ADDED);
+  EXPECT_EQ(told[0].node_id(), kNodeA);
+  EXPECT_EQ(told[1].type(), v1::CLUSTER_EVENT_TYPE_NODE_REMOVED);
+}
+
 TEST_F(NodeRegistryTest, TokensAreBounded) {
   EXPECT_EQ(ReasonOf(registry().CreateToken(absl::Hours(24 * 31), 1).status()),
             v1::ERROR_REASON_INVALID_FIELD);

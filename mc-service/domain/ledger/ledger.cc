@@ -13,6 +13,7 @@
 #include "mc-service/domain/ledger/merge.h"
 #include "mc-service/domain/ledger/terms.h"
 #include "mc-service/domain/ledger/usage.h"
+#include "mc-service/store/finding_types.h"
 
 namespace mc::service {
 namespace {
@@ -60,6 +61,7 @@ class Entering {
     overlap_.license_id = license.id;
     overlap_.start = entry_.start;
     overlap_.end = entry_.end;
+    overlap_.accepted_at = entry_.accepted_at;
   }
 
   absl::Status Run() {
@@ -77,7 +79,7 @@ class Entering {
       done = writer_.AddReportedFrame(
           entry_.cluster_id, {entry_.start, entry_.end, entry_.epoch, 1});
     }
-    if (done.ok() && overlap_.identities > 0 && options_.on_overlap) {
+    if (done.ok() && overlap_.identities > 0) {
       done = options_.on_overlap(writer_, overlap_);
     }
     return done;
@@ -412,6 +414,22 @@ absl::Status MoveUsage(Writer& writer, const License& license,
 }
 
 }  // namespace
+
+absl::Status RaiseOverlap(Writer& writer, const UsageOverlap& overlap) {
+  Sighting sighting;
+  sighting.key = {
+      overlap.key.cluster_id, v1::FINDING_KIND_USAGE_OVERLAP,
+      absl::StrCat(v1::Lane_Name(overlap.key.lane), "/", overlap.key.epoch)};
+  sighting.message = absl::StrCat(
+      "Report ", overlap.key.sequence, " of epoch ", overlap.key.epoch,
+      " brings usage of a time of which another epoch has reported (",
+      overlap.identities, ", for instance ", overlap.example,
+      "). The epoch with most of it counts, the other does not; ask the "
+      "customer whether the agent's state was restored.");
+  sighting.time_frame = TimeSpan{overlap.start, overlap.end};
+  sighting.at = overlap.accepted_at;
+  return writer.RaiseFinding(sighting);
+}
 
 absl::Status EnterUsage(Writer& writer, const License& license,
                         const StoredConsumption& report,

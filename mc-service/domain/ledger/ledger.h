@@ -31,16 +31,20 @@ struct UsageOverlap {
   std::string license_id;
   absl::Time start;
   absl::Time end;
+  absl::Time accepted_at;
   // How many identities it concerns, and one of them in words.
   int64_t identities = 0;
   std::string example;
 };
 
+// A finding for operators, one for each later epoch.
+absl::Status RaiseOverlap(Writer& writer, const UsageOverlap& overlap);
+
 struct LedgerOptions {
   // Called for a report that overlaps, within its transaction; an error undoes
-  // the report. May be null.
+  // the report.
   std::function<absl::Status(Writer&, const UsageOverlap&)> on_overlap =
-      nullptr;
+      RaiseOverlap;
 };
 
 // The report has been inserted in the same transaction, and for the first

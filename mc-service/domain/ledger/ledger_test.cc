@@ -143,6 +143,19 @@ TEST_F(LedgerTest, FrameOfAnotherEpochIsMergedAndFlagged) {
   EXPECT_EQ(AllEntries(store_).size(), 1u);
 }
 
+TEST_F(LedgerTest, OverlapIsAFindingOfItsEpoch) {
+  options_ = {};
+  Sessions(1, 1, 100);
+  Sessions(2, 1, 80);
+  Sessions(2, 2, 80);
+  const auto findings = ReadFrom(store_, [](Reader& reader) {
+    return reader.ListFindings({.kind = v1::FINDING_KIND_USAGE_OVERLAP}, {});
+  });
+  ASSERT_EQ(findings.items.size(), 1u);
+  EXPECT_EQ(findings.items[0].count, 2);
+  EXPECT_EQ(findings.items[0].last.time_frame->start, TestHour());
+}
+
 TEST_F(LedgerTest, OtherUsageOfAnotherEpochIsNotLost) {
   Sessions(1, 1, 100);
   StoredConsumption other =

@@ -39,6 +39,7 @@ absl::StatusOr<v1::CheckLicenseResponse> LicenseDesk::Check(
       MakeDocument(license, account, cluster_id, options_.clock->Now());
   *response.mutable_signed_license() =
       options_.signer->Sign(response.license());
+  *response.mutable_service_time() = ToProto(options_.clock->Now());
   if (options_.next_interval.has_value()) {
     *response.mutable_pacing()->mutable_next_interval() =
         ToProto(*options_.next_interval);

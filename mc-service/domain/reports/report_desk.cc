@@ -15,7 +15,11 @@
 #include "common/wire/check.h"
 #include "mc-service/domain/consumption/balance.h"
 #include "mc-service/domain/consumption/rules.h"
+#include "mc-service/domain/events/events.h"
+#include "mc-service/domain/findings/gaps.h"
+#include "mc-service/domain/findings/sightings.h"
 #include "mc-service/domain/health/assessment.h"
+#include "mc-service/domain/pacing/admission.h"
 
 namespace mc::service {
 namespace {
@@ -69,6 +73,8 @@ absl::Status CheckPayload(const v1::ReportEnvelope& report) {
   if (PayloadClusterId(report).empty()) {
     return InvalidField("cluster_id", "the report does not name its cluster");
   }
+  if (absl::Status s = CheckDroppedRanges(report); !s.ok()) return s;
+  if (report.has_cluster_events()) return CheckEvents(report);
   if (report.has_consumption()) return CheckConsumption(report.consumption());
   return absl::OkStatus();
 }
@@ -110,24 +116,43 @@ struct ConsumptionWork {
   v1::SignedDocument signed_receipt;
 };
 
+// Whether a report came under this key before; then `receipt` is its answer.
+// Other content is a finding; `in_doubt` is what it is about.
+absl::StatusOr<bool> AnsweredBefore(Writer& writer, const ReportKey& key,
+                                    const std::string& digest,
+                                    const v1::TimeFrame& in_doubt,
+                                    absl::Time now,
+                                    v1::ReportReceipt& receipt) {
+  absl::StatusOr<AcceptedReport> before = writer.FindReport(key);
+  if (absl::IsNotFound(before.status())) return false;
+  if (!before.ok()) return before.status();
+  if (before->digest != digest) {
+    receipt = Conflict(key);
+    absl::Status raised = writer.RaiseFinding(ConflictOf(key, in_doubt, now));
+    if (!raised.ok()) return raised;
+  } else if (!receipt.ParseFromString(before->receipt)) {
+    return absl::DataLossError("a stored receipt does not parse");
+  }
+  return true;
+}
+
 absl::Status RecordOnce(Writer& writer, const LedgerOptions& ledger,
                         ConsumptionWork& work, v1::ReportReceipt& receipt) {
-  absl::StatusOr<AcceptedReport> before = writer.FindReport(work.key);
-  if (before.ok()) {
-    if (before->digest != work.digest) {
-      receipt = Conflict(work.key);
-    } else if (!receipt.ParseFromString(before->receipt)) {
-      return absl::DataLossError("a stored receipt does not parse");
-    }
-    return absl::OkStatus();
-  }
-  if (!absl::IsNotFound(before.status())) return before.status();
-
+  const absl::StatusOr<bool> answered = AnsweredBefore(
+      writer, work.key, work.digest, work.stored.consumption.time_frame(),
+      work.stored.accepted_at, receipt);
+  if (!answered.ok() || *answered) return answered.status();
   absl::StatusOr<Cluster> cluster = writer.GetCluster(work.key.cluster_id);
   if (!cluster.ok()) return cluster.status();
   absl::StatusOr<License> license = writer.GetLicense(cluster->license_id);
   if (!license.ok()) return license.status();
   work.stored.license_id = license->id;
+  if (absl::Status noted =
+          NoteArrival(writer, work.key, work.stored.consumption.time_frame(),
+                      work.stored.accepted_at);
+      !noted.ok()) {
+    return noted;
+  }
   absl::StatusOr<v1::ConsumptionResult> result =
       RecordConsumption(writer, *license, work.stored, ledger);
   if (!result.ok()) return result.status();
@@ -208,6 +233,13 @@ absl::StatusOr<v1::Welcome> ReportDesk::Greet(const v1::Hello& hello) {
         return absl::OkStatus();
       });
   if (!status.ok()) return status;
+  if (options_.backlog != nullptr) {
+    const absl::Duration wait =
+        options_.backlog->WhenToBegin(options_.clock->Now());
+    if (wait > absl::ZeroDuration()) {
+      *welcome.mutable_pacing()->mutable_retry_after() = ToProto(wait);
+    }
+  }
   return welcome;
 }
 
@@ -217,22 +249,48 @@ void ReportDesk::Accept(Submission submission, Done done) {
   if (absl::Status s = CheckEnvelope(report); !s.ok()) {
     return done(Rejected(key, s, /*resendable=*/false));
   }
-  if (report.has_cluster_events()) {
-    return done(Rejected(
-        key,
-        Error(absl::StatusCode::kUnimplemented,
-              v1::ERROR_REASON_NOT_SUPPORTED_YET,
-              "this version of the service takes no events yet; keep them"),
-        /*resendable=*/true));
-  }
   if (absl::Status s = CheckPayload(report); !s.ok()) {
     return done(Rejected(key, s, /*resendable=*/false));
   }
+  if (!Admit(report, key, done)) return;
   if (report.has_health_check()) {
     AcceptHealth(std::move(submission), std::move(done));
+  } else if (report.has_cluster_events()) {
+    AcceptEvents(std::move(submission), std::move(done));
   } else {
     AcceptConsumption(std::move(submission), std::move(done));
   }
+}
+
+bool ReportDesk::Admit(const v1::ReportEnvelope& report, const ReportKey& key,
+                       Done& done) const {
+  // Of health checks only the latest is sent: there is no backlog of them.
+  if (options_.backlog == nullptr || report.has_health_check()) return true;
+  const absl::Time now = options_.clock->Now();
+  const absl::StatusOr<absl::Time> created = FromProto(report.created_at());
+  if (!created.ok() || now - *created < options_.backlog_age) return true;
+  const Admission::Verdict verdict = options_.backlog->Ask(now);
+  if (!verdict.admitted) {
+    done(Rejected(
+        key,
+        WithRetryDelay(
+            Error(absl::StatusCode::kUnavailable, v1::ERROR_REASON_OVERLOADED,
+                  "many clusters send what waited during an outage; send it "
+                  "again later"),
+            verdict.retry_after),
+        /*resendable=*/true));
+    return false;
+  }
+  if (verdict.retry_after > absl::ZeroDuration()) {
+    done = [done = std::move(done),
+            wait = verdict.retry_after](v1::ReportReceipt receipt) {
+      if (!receipt.pacing().has_retry_after()) {
+        *receipt.mutable_pacing()->mutable_retry_after() = ToProto(wait);
+      }
+      done(std::move(receipt));
+    };
+  }
+  return true;
 }
 
 void ReportDesk::AcceptHealth(Submission submission, Done done) {
@@ -286,6 +344,33 @@ void ReportDesk::AcceptConsumption(Submission submission, Done done) {
       work->key, receipt,
       [this, work, receipt](Writer& writer) {
         return RecordOnce(writer, options_.ledger, *work, *receipt);
+      },
+      std::move(done));
+}
+
+void ReportDesk::AcceptEvents(Submission submission, Done done) {
+  const ReportKey key = KeyOf(submission);
+  const absl::Time now = options_.clock->Now();
+  auto sent = std::make_shared<Submission>(std::move(submission));
+  auto receipt = std::make_shared<v1::ReportReceipt>();
+  Write(
+      key, receipt,
+      [key, now, sent, receipt](Writer& writer) -> absl::Status {
+        const absl::StatusOr<bool> answered = AnsweredBefore(
+            writer, key, sent->digest, v1::TimeFrame(), now, *receipt);
+        if (!answered.ok() || *answered) return answered.status();
+        absl::Status stored =
+            StoreEvents(writer, key.cluster_id, sent->report, now);
+        for (const v1::DroppedRange& range : sent->report.dropped()) {
+          stored.Update(writer.RaiseFinding(DroppedEventsOf(key, range, now)));
+        }
+        if (!stored.ok()) return stored;
+        *receipt = ReceiptFor(key);
+        receipt->mutable_cluster_events();
+        return writer.InsertReport({.key = key,
+                                    .digest = sent->digest,
+                                    .receipt = receipt->SerializeAsString(),
+                                    .accepted_at = now});
       },
       std::move(done));
 }

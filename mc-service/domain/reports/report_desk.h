@@ -20,6 +20,8 @@ class DocumentSigner;
 
 namespace mc::service {
 
+class Admission;
+
 // A report as a cluster sent it.
 struct Submission {
   // The caller's, as its certificate says.
@@ -47,6 +49,10 @@ class ReportDesk {
     int keep_health_checks = 2016;
     // What an agent is told to wait when the store's queue is full.
     absl::Duration overload_retry_delay = absl::Seconds(5);
+    // A report that is older when it comes is part of a backlog, and asks for
+    // admission. Null: all are admitted. It outlives the desk.
+    absl::Duration backlog_age = absl::Minutes(5);
+    Admission* backlog = nullptr;
     // Called for each report that conflicts with an earlier one, after the
     // alarm was logged; for a counter. May be null. On the store's thread.
     std::function<void(const ReportKey&)> on_conflict;
@@ -57,7 +63,8 @@ class ReportDesk {
 
   explicit ReportDesk(Options options);
 
-  // Answers Hello: where the service stands in each of its epochs. It blocks.
+  // Answers Hello: where the service stands in each of its epochs, and when to
+  // begin. It blocks.
   // INVALID_ARGUMENT (INVALID_FIELD): a lane twice or unknown, an epoch or ID
   // out of its bounds; else the store's error.
   absl::StatusOr<v1::Welcome> Greet(const v1::Hello& hello);
@@ -72,8 +79,13 @@ class ReportDesk {
   void Accept(Submission submission, Done done);
 
  private:
+  // Whether the report may come in now; where it may, `done` becomes one that
+  // tells its sender to slow down if that is due.
+  bool Admit(const v1::ReportEnvelope& report, const ReportKey& key,
+             Done& done) const;
   void AcceptHealth(Submission submission, Done done);
   void AcceptConsumption(Submission submission, Done done);
+  void AcceptEvents(Submission submission, Done done);
   // Queues the work that fills `receipt`, and gives it to `done`.
   void Write(const ReportKey& key, std::shared_ptr<v1::ReportReceipt> receipt,
              Store::WriteWork work, Done done);

@@ -13,6 +13,7 @@
 #include "common/crypto/document.h"
 #include "common/time/clock.h"
 #include "common/time/proto_time.h"
+#include "mc-service/domain/pacing/admission.h"
 #include "mc-service/domain/testing/held_store.h"
 #include "mc-service/domain/testing/seed.h"
 #include "mc-service/store/fake/fake_store.h"
@@ -58,6 +59,34 @@ class ReportDeskTest : public testing::Test {
     return report;
   }
 
+  v1::ReportEnvelope Events(uint64_t sequence,
+                            const std::vector<std::string>& ids) {
+    v1::ReportEnvelope report = Envelope(v1::LANE_EVENTS, sequence);
+    report.mutable_cluster_events()->set_cluster_id("c-1");
+    for (const std::string& id : ids) {
+      v1::ClusterEvent* event = report.mutable_cluster_events()->add_events();
+      event->set_event_id(id);
+      event->set_type(v1::CLUSTER_EVENT_TYPE_NODE_STARTED);
+      event->set_severity(v1::SEVERITY_INFO);
+      *event->mutable_occurred_at() = ToProto(clock_.Now());
+    }
+    return report;
+  }
+
+  // Newest first.
+  std::vector<std::string> StoredEvents() {
+    std::vector<std::string> ids;
+    (void)fake_.Read([&](Reader& reader) {
+      const auto listed = reader.ListEvents({}, {});
+      EXPECT_TRUE(listed.ok()) << listed.status();
+      for (const StoredEvent& event : listed->items) {
+        ids.push_back(event.event.event_id());
+      }
+      return absl::OkStatus();
+    });
+    return ids;
+  }
+
   v1::ReportReceipt Accept(const v1::ReportEnvelope& report) {
     absl::Notification received;
     v1::ReportReceipt receipt;
@@ -96,6 +125,15 @@ class ReportDeskTest : public testing::Test {
                     })
                     .ok());
     return sessions;
+  }
+
+  std::vector<StoredFinding> Findings() {
+    std::vector<StoredFinding> findings;
+    (void)fake_.Read([&](Reader& reader) {
+      findings = reader.ListFindings({}, {})->items;
+      return absl::OkStatus();
+    });
+    return findings;
   }
 
   absl::StatusOr<StoredHealth> LatestHealth() {
@@ -157,6 +195,86 @@ TEST_F(ReportDeskTest, OtherContentUnderTheSameKeyIsAConflict) {
   EXPECT_TRUE(Accept(Usage(1, 120)).has_consumption());
 }
 
+TEST_F(ReportDeskTest, ConflictIsAFindingThatCountsUp) {
+  Accept(Usage(1, 120));
+  Accept(Usage(1, 121));
+  Accept(Usage(1, 122));
+  const auto findings = Findings();
+  ASSERT_EQ(findings.size(), 1u);
+  const Sighting& last = findings[0].last;
+  EXPECT_EQ(last.key.cluster_id, "c-1");
+  EXPECT_EQ(last.key.kind, v1::FINDING_KIND_REPORT_CONFLICT);
+  EXPECT_EQ(last.severity, v1::SEVERITY_SEVERE);
+  EXPECT_EQ(last.time_frame,
+            (TimeSpan{clock_.Now(), clock_.Now() + absl::Hours(1)}));
+  EXPECT_EQ(findings[0].count, 2);
+}
+
+TEST_F(ReportDeskTest, MissingReportsAreAGapUntilTheyCome) {
+  const auto gaps = [&] {
+    size_t count = 99;
+    (void)fake_.Read([&](Reader& reader) {
+      count = reader.OpenGaps({.cluster_id = "c-1"}, {})->items.size();
+      return absl::OkStatus();
+    });
+    return count;
+  };
+  Accept(Usage(1));
+  Accept(Usage(3));
+  EXPECT_EQ(gaps(), 1u);
+  Accept(Usage(3));
+  EXPECT_EQ(gaps(), 1u) << "a repeat changes nothing";
+  Accept(Usage(2));
+  EXPECT_EQ(gaps(), 0u);
+}
+
+TEST_F(ReportDeskTest, BacklogIsPacedAndFreshReportsAreNot) {
+  // One a second, and one in debt.
+  Admission backlog({.per_second = 1,
+                     .queue = absl::Seconds(1),
+                     .longest_retry = absl::Minutes(1)});
+  ReportDesk desk({.store = &fake_,
+                   .signer = &signer_,
+                   .clock = &clock_,
+                   .backlog = &backlog,
+                   .on_conflict = nullptr});
+  const auto accept = [&](v1::ReportEnvelope report) {
+    absl::Notification received;
+    v1::ReportReceipt receipt;
+    desk.Accept({.cluster_id = "c-1",
+                 .digest = Sha256(report.SerializeAsString()),
+                 .report = std::move(report)},
+                [&](v1::ReportReceipt r) {
+                  receipt = std::move(r);
+                  received.Notify();
+                });
+    received.WaitForNotification();
+    return receipt;
+  };
+  const auto old = [&](uint64_t sequence) {
+    v1::ReportEnvelope report = Usage(sequence);
+    *report.mutable_created_at() = ToProto(clock_.Now() - absl::Hours(3));
+    return report;
+  };
+  EXPECT_FALSE(accept(old(1)).has_pacing());
+  EXPECT_FALSE(accept(old(2)).has_pacing());
+  const v1::ReportReceipt refused = accept(old(3));
+  ExpectRejected(refused, v1::ERROR_REASON_OVERLOADED, /*resendable=*/true);
+  EXPECT_TRUE(refused.pacing().has_retry_after());
+  EXPECT_FALSE(accept(Usage(4)).has_pacing());
+  EXPECT_FALSE(accept(Health(1)).has_pacing());
+  v1::Hello hello;
+  hello.set_cluster_id("c-1");
+  hello.set_agent_instance_id("agent-1");
+  EXPECT_TRUE(desk.Greet(hello)->pacing().has_retry_after());
+  clock_.Advance(absl::Milliseconds(500));
+  const v1::ReportReceipt slowed = accept(old(3));
+  EXPECT_TRUE(slowed.has_consumption()) << slowed.DebugString();
+  EXPECT_TRUE(slowed.pacing().has_retry_after());
+  clock_.Advance(absl::Minutes(1));
+  EXPECT_FALSE(desk.Greet(hello)->has_pacing());
+}
+
 TEST_F(ReportDeskTest, UsageOfASuspendedLicenseIsRecorded) {
   ASSERT_TRUE(fake_
                   .WriteAndWait([](Writer& writer) {
@@ -210,11 +328,54 @@ TEST_F(ReportDeskTest, InvalidReportsAreRejectedForGood) {
   EXPECT_TRUE(absl::IsNotFound(LatestHealth().status()));
 }
 
-TEST_F(ReportDeskTest, EventsAreNotSupportedYetAndMayComeAgain) {
-  v1::ReportEnvelope report = Envelope(v1::LANE_EVENTS, 1);
-  report.mutable_cluster_events()->set_cluster_id("c-1");
-  ExpectRejected(Accept(report), v1::ERROR_REASON_NOT_SUPPORTED_YET,
-                 /*resendable=*/true);
+TEST_F(ReportDeskTest, EventsAreStoredOnce) {
+  const v1::ReportReceipt first = Accept(Events(1, {"e-1", "e-2"}));
+  EXPECT_TRUE(first.has_cluster_events()) << first.DebugString();
+  EXPECT_TRUE(Accept(Events(1, {"e-1", "e-2"})).has_cluster_events());
+  EXPECT_EQ(StoredEvents(), std::vector<std::string>({"e-2", "e-1"}));
+}
+
+TEST_F(ReportDeskTest, AnEventThatWasNumberedAnewIsStoredOnce) {
+  EXPECT_TRUE(Accept(Events(1, {"e-1"})).has_cluster_events());
+  EXPECT_TRUE(Accept(Events(2, {"e-1", "e-2"})).has_cluster_events());
+  EXPECT_EQ(StoredEvents(), std::vector<std::string>({"e-2", "e-1"}));
+}
+
+TEST_F(ReportDeskTest, OtherEventsUnderTheSameKeyAreAConflict) {
+  Accept(Events(1, {"e-1"}));
+  ExpectRejected(Accept(Events(1, {"e-2"})), v1::ERROR_REASON_REPORT_CONFLICT,
+                 /*resendable=*/false);
+  EXPECT_EQ(conflicts_, 1);
+  EXPECT_EQ(StoredEvents(), std::vector<std::string>({"e-1"}));
+}
+
+TEST_F(ReportDeskTest, DeclaredRangesAreKept) {
+  v1::ReportEnvelope report = Events(9, {"e-1"});
+  report.add_dropped()->set_first_sequence(3);
+  report.mutable_dropped(0)->set_last_sequence(8);
+  EXPECT_TRUE(Accept(report).has_cluster_events());
+  absl::StatusOr<Paged<DroppedEvents>> dropped;
+  (void)fake_.Read([&](Reader& reader) {
+    dropped = reader.ListDroppedEvents("c-1", {});
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(dropped.ok());
+  ASSERT_EQ(dropped->items.size(), 1u);
+  EXPECT_EQ(dropped->items[0].epoch, 7u);
+  EXPECT_EQ(dropped->items[0].first_sequence, 3u);
+  EXPECT_EQ(dropped->items[0].last_sequence, 8u);
+  const auto findings = Findings();
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].last.key.kind, v1::FINDING_KIND_EVENTS_DROPPED);
+  EXPECT_EQ(findings[0].last.time_frame, std::nullopt);
+}
+
+TEST_F(ReportDeskTest, OneBadEventRefusesItsReport) {
+  ExpectRejected(Accept(Events(1, {"e-1", "e-1"})),
+                 v1::ERROR_REASON_INVALID_FIELD, /*resendable=*/false);
+  ExpectRejected(Accept(Events(1, {"e-1", "no id\n"})),
+                 v1::ERROR_REASON_INVALID_FIELD, /*resendable=*/false);
+  EXPECT_TRUE(StoredEvents().empty());
 }
 
 TEST_F(ReportDeskTest, LatestHealthCheckWins) {

@@ -50,9 +50,14 @@ struct FakeState {
       environment_hours;
   // By license, hour.
   std::map<std::pair<std::string, absl::Time>, int64_t> license_hours;
+  FakeTable<StoredEvent> events;
+  FakeTable<DroppedEvents> dropped_events;
   FakeTable<NodePresence> presence;
   FakeTable<ExchangeCount> exchange_counts;
   FakeTable<Release> releases;
+  FakeTable<StoredFinding> findings;
+  int64_t last_finding = 0;
+  FakeTable<SequenceGap> gaps;
   uint64_t service_epoch = 0;
 };
 
@@ -183,6 +188,31 @@ class FakeSession final : public Writer {
                                  absl::Time at) override;
   absl::Status AddExchangeCount(const ExchangeCount& count) override;
   absl::Status InsertRelease(const Release& release) override;
+
+  absl::StatusOr<Paged<StoredFinding>> ListFindings(const FindingFilter& filter,
+                                                    const Page& page) override;
+  absl::StatusOr<Paged<SequenceGap>> OpenGaps(const GapFilter& filter,
+                                              const Page& page) override;
+  absl::StatusOr<SequenceGap> FindGap(std::string_view cluster_id,
+                                      uint64_t epoch,
+                                      uint64_t sequence) override;
+  absl::StatusOr<TimeSpan> ConsumptionTimeFrame(std::string_view cluster_id,
+                                                uint64_t epoch,
+                                                uint64_t sequence) override;
+  absl::StatusOr<int64_t> CountGaps(std::string_view cluster_id, uint64_t epoch,
+                                    uint64_t origin) override;
+  absl::Status RaiseFinding(const Sighting& sighting) override;
+  absl::Status CloseFinding(const FindingKey& key, absl::Time at) override;
+  absl::Status PutGap(const SequenceGap& gap) override;
+  absl::Status RemoveGap(std::string_view cluster_id, uint64_t epoch,
+                         uint64_t first) override;
+
+  absl::StatusOr<Paged<StoredEvent>> ListEvents(const EventFilter& filter,
+                                                const Page& page) override;
+  absl::StatusOr<Paged<DroppedEvents>> ListDroppedEvents(
+      std::string_view cluster_id, const Page& page) override;
+  absl::Status InsertEvent(const StoredEvent& event) override;
+  absl::Status PutDroppedEvents(const DroppedEvents& dropped) override;
 
  private:
   ClusterOverview Complete(ClusterOverview overview) const;

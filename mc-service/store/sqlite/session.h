@@ -147,6 +147,31 @@ class Session final : public Writer {
   absl::Status EndPeriods(std::string_view license_id, absl::Time at) override;
   absl::Status MarkEntered(int count) override;
 
+  absl::StatusOr<Paged<StoredFinding>> ListFindings(const FindingFilter& filter,
+                                                    const Page& page) override;
+  absl::StatusOr<Paged<SequenceGap>> OpenGaps(const GapFilter& filter,
+                                              const Page& page) override;
+  absl::StatusOr<SequenceGap> FindGap(std::string_view cluster_id,
+                                      uint64_t epoch,
+                                      uint64_t sequence) override;
+  absl::StatusOr<TimeSpan> ConsumptionTimeFrame(std::string_view cluster_id,
+                                                uint64_t epoch,
+                                                uint64_t sequence) override;
+  absl::StatusOr<int64_t> CountGaps(std::string_view cluster_id, uint64_t epoch,
+                                    uint64_t origin) override;
+  absl::Status RaiseFinding(const Sighting& sighting) override;
+  absl::Status CloseFinding(const FindingKey& key, absl::Time at) override;
+  absl::Status PutGap(const SequenceGap& gap) override;
+  absl::Status RemoveGap(std::string_view cluster_id, uint64_t epoch,
+                         uint64_t first) override;
+
+  absl::StatusOr<Paged<StoredEvent>> ListEvents(const EventFilter& filter,
+                                                const Page& page) override;
+  absl::StatusOr<Paged<DroppedEvents>> ListDroppedEvents(
+      std::string_view cluster_id, const Page& page) override;
+  absl::Status InsertEvent(const StoredEvent& event) override;
+  absl::Status PutDroppedEvents(const DroppedEvents& dropped) override;
+
   absl::StatusOr<Operator> GetOperator(std::string_view name) override;
   absl::Status PutOperator(const Operator& op) override;
   absl::StatusOr<Paged<ExchangeCount>> ListExchangeCounts(

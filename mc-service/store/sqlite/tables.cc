@@ -39,6 +39,8 @@ Tables::Tables()
            {"missioncontrol.v1.HostConsumption.monitored",
             "consumption_interval"},
            {"missioncontrol.v1.EnvironmentConsumption.meters",
-            "consumption_meter"}}) {}
+            "consumption_meter"}}),
+      event(v1::ClusterEvent::descriptor(), "cluster_event",
+            {"cluster_row", "received_at_us"}, {}) {}
 
 }  // namespace mc::service

@@ -16,6 +16,7 @@ struct Tables {
   const MessageTable health_check;
   const MessageTable health_result;
   const MessageTable consumption;
+  const MessageTable event;
 };
 
 }  // namespace mc::service
