@@ -137,8 +137,9 @@ class LedgerTest(pair.PairTest):
             sessions=65), epoch=2))
         self.assertEqual(again.WhichOneof("result"), "rejection")
 
-        (finding,) = service.mcctl_json("findings")["findings"]
-        self.assertEqual(finding["kind"], "FINDING_KIND_USAGE_OVERLAP")
+        (finding,) = service.mcctl_json(
+            "findings", "--kind", "usage_overlap")["findings"]
+        self.assertEqual(finding["clusterId"], first.cluster_id)
 
         a, b = first.cluster_id, second.cluster_id
         expected = {
@@ -307,6 +308,20 @@ class LedgerTest(pair.PairTest):
         self.assertEqual(answer.period.start.seconds, day)
         self.assertEqual(answer.environments[0].consumed_rum_sessions, 6)
         self.assertEqual(self.verify(service).get("differences", []), [])
+
+    def test_period_with_a_gap_is_not_complete(self):
+        service, (cluster,) = self.fleet_of()
+
+        def complete():
+            totals = service.mcctl_json(
+                "usage", "--license", self.license_id)["totals"]
+            return {t.get("complete", False) for t in totals}
+        cluster.use(1, environment(sessions=1))
+        self.assertEqual(complete(), {True})
+        cluster.use(3, environment(sessions=1))
+        self.assertEqual(complete(), {False})
+        cluster.use(2, environment(sessions=1))
+        self.assertEqual(complete(), {True})
 
     def test_what_an_agent_reports_is_in_the_ledger(self):
         service = self.service()
