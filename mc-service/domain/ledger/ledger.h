@@ -48,9 +48,10 @@ struct LedgerOptions {
 };
 
 // The report has been inserted in the same transaction, and for the first
-// time; it has passed CheckConsumption. `license` is the one that it names.
-// After an error the transaction must be undone.
+// time; it has passed CheckConsumption. `license` is the one that it names,
+// with its terms. After an error the transaction must be undone.
 absl::Status EnterUsage(Writer& writer, const License& license,
+                        const std::vector<LicenseTerms>& terms,
                         const StoredConsumption& report,
                         const LedgerOptions& options);
 
