@@ -243,8 +243,11 @@ class Balancing {
 absl::StatusOr<v1::ConsumptionResult> RecordConsumption(
     Writer& writer, const License& license, const StoredConsumption& report,
     const LedgerOptions& options) {
+  const absl::StatusOr<std::vector<LicenseTerms>> terms =
+      writer.ListLicenseTerms(license.id);
+  if (!terms.ok()) return terms.status();
   absl::Status done = writer.InsertConsumption(report);
-  if (done.ok()) done = EnterUsage(writer, license, report, options);
+  if (done.ok()) done = EnterUsage(writer, license, *terms, report, options);
   if (!done.ok()) return done;
   const absl::Time start = TimeOf(report.consumption.time_frame().start());
   std::vector<std::string> environments;
@@ -252,8 +255,8 @@ absl::StatusOr<v1::ConsumptionResult> RecordConsumption(
        report.consumption.environments()) {
     environments.push_back(e.environment_id());
   }
-  return Balance(writer, license, start, report.key.cluster_id, environments,
-                 HourOf(start));
+  return Balancing(writer, license, *terms, start)
+      .Run(report.key.cluster_id, environments, HourOf(start));
 }
 
 absl::StatusOr<v1::ConsumptionResult> Balance(

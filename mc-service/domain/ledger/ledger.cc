@@ -46,9 +46,10 @@ std::string Describe(const UsageIdentity& identity) {
 class Entering {
  public:
   Entering(Writer& writer, const License& license,
+           const std::vector<LicenseTerms>& terms,
            const StoredConsumption& report, const LedgerOptions& options)
       : writer_(writer), report_(report), options_(options) {
-    licenses_.emplace(license.id, Held{license, {}});
+    licenses_.emplace(license.id, Held{license, terms});
     entry_.license_id = license.id;
     entry_.cluster_id = report.key.cluster_id;
     entry_.start = TimeOf(report.consumption.time_frame().start());
@@ -288,13 +289,11 @@ class Entering {
     if (held == licenses_.end()) {
       absl::StatusOr<License> license = writer_.GetLicense(id);
       if (!license.ok()) return license.status();
-      held = licenses_.emplace(id, Held{*std::move(license), {}}).first;
-    }
-    if (held->second.terms.empty()) {
       absl::StatusOr<std::vector<LicenseTerms>> terms =
           writer_.ListLicenseTerms(id);
       if (!terms.ok()) return terms.status();
-      held->second.terms = *std::move(terms);
+      Held other = {*std::move(license), *std::move(terms)};
+      held = licenses_.emplace(id, std::move(other)).first;
     }
     return &held->second;
   }
@@ -432,9 +431,10 @@ absl::Status RaiseOverlap(Writer& writer, const UsageOverlap& overlap) {
 }
 
 absl::Status EnterUsage(Writer& writer, const License& license,
+                        const std::vector<LicenseTerms>& terms,
                         const StoredConsumption& report,
                         const LedgerOptions& options) {
-  return Entering(writer, license, report, options).Run();
+  return Entering(writer, license, terms, report, options).Run();
 }
 
 absl::Status EnterBacklog(Store& store, const LedgerOptions& options) {
@@ -446,7 +446,11 @@ absl::Status EnterBacklog(Store& store, const LedgerOptions& options) {
       for (const StoredConsumption& report : *reports) {
         absl::StatusOr<License> license = writer.GetLicense(report.license_id);
         if (!license.ok()) return license.status();
-        absl::Status entered = EnterUsage(writer, *license, report, options);
+        absl::StatusOr<std::vector<LicenseTerms>> terms =
+            writer.ListLicenseTerms(report.license_id);
+        if (!terms.ok()) return terms.status();
+        absl::Status entered =
+            EnterUsage(writer, *license, *terms, report, options);
         if (!entered.ok()) return entered;
       }
       more = !reports->empty();
