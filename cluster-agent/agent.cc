@@ -5,18 +5,22 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "cluster-agent/collect/kernel_files.h"
 #include "cluster-agent/domain/config/node_config.h"
 #include "cluster-agent/domain/description/description.h"
 #include "cluster-agent/domain/events/clock_watch.h"
 #include "cluster-agent/domain/events/connection_watch.h"
 #include "cluster-agent/domain/events/event_log.h"
 #include "cluster-agent/domain/inventory/inventory.h"
+#include "cluster-agent/domain/license/license_keeper.h"
 #include "cluster-agent/domain/mastership/other_master.h"
 #include "cluster-agent/domain/site/site_view.h"
 #include "cluster-agent/domain/usage/time_frame.h"
 #include "cluster-agent/exchange/exchanges.h"
+#include "cluster-agent/local/license_watch.h"
 #include "cluster-agent/local/local_sockets.h"
 #include "cluster-agent/outbox/outbox.h"
 #include "cluster-agent/site/site.h"
@@ -38,6 +42,7 @@ constexpr size_t kMaxQueued = 4096;
 constexpr absl::Duration kStopGrace = absl::Seconds(3);
 // After a frame's end, so that what was used in it has been recorded.
 constexpr absl::Duration kFrameGrace = absl::Milliseconds(500);
+constexpr char kBootIdFile[] = "/proc/sys/kernel/random/boot_id";
 // How much monitored time a crash can cost at most.
 constexpr absl::Duration kInventoryTick = absl::Minutes(1);
 
@@ -85,6 +90,7 @@ class RunningAgent : public Agent {
   }
   HealthSources Sources() const;
   absl::Status OpenState();
+  void OpenLicense();
   // Where the configuration has a site of several nodes.
   absl::Status OpenSite();
   absl::Status Listen();
@@ -113,6 +119,8 @@ class RunningAgent : public Agent {
   std::optional<StateDirectory> state_directory_;
   SharedState state_;
   std::unique_ptr<Description> description_;
+  std::unique_ptr<LicenseKeeper> license_;
+  std::unique_ptr<LicenseWatch> license_watch_;
   std::optional<ConnectionWatch> connection_watch_;
   // Uses the outbox, whose callbacks end in it: it goes after the outbox.
   std::unique_ptr<Exchanges> exchanges_;
@@ -164,6 +172,9 @@ absl::Status RunningAgent::OpenState() {
     // Without the path, which does not leave the site.
     events_.RaiseTrouble("a row is damaged on disk and was set aside", 1);
   };
+  options.on_events_dropped = [this](int64_t reports) {
+    events_.Dropped(reports);
+  };
   options.on_disk_full = [this](bool full) { events_.DiskFull(full); };
   auto outbox = Outbox::Open(std::move(options));
   if (!outbox.ok()) return outbox.status();
@@ -177,7 +188,7 @@ void RunningAgent::RecordEvent(v1::ClusterEvent event,
   event_outbox_->RecordEvents(
       {std::move(event)},
       [done = std::move(done)](const absl::StatusOr<RecordEventsResult>& kept) {
-        done(kept.status(), kept.ok() ? kept->dropped : 0);
+        done(kept.status());
       });
 }
 
@@ -226,6 +237,27 @@ absl::Status RunningAgent::OpenSite() {
   return absl::OkStatus();
 }
 
+void RunningAgent::OpenLicense() {
+  // A container has its host's.
+  absl::StatusOr<std::string> boot_id = ReadKernelFile({}, kBootIdFile);
+  if (!boot_id.ok()) {
+    LogWarning(
+        "the machine's boot has no name: the time of an outage counts "
+        "by the wall clock when the agent starts again",
+        {{"detail", std::string(boot_id.status().message())}});
+    boot_id = "";
+  }
+  absl::StripAsciiWhitespace(&*boot_id);
+  license_ = std::make_unique<LicenseKeeper>(
+      LicenseKeeper::Options{.clock = options_.clock,
+                             .timers = &timers_,
+                             .executor = &executor_,
+                             .state = &state_,
+                             .events = &events_,
+                             .boot_id = *boot_id});
+  license_watch_ = std::make_unique<LicenseWatch>(license_.get());
+}
+
 std::vector<KnownNode> RunningAgent::OtherNodes() const {
   return site_ == nullptr ? std::vector<KnownNode>()
                           : site_->registry()->Nodes();
@@ -246,6 +278,7 @@ absl::Status RunningAgent::Open() {
                              });
   }
   WatchConnection();
+  OpenLicense();
   auto exchanges =
       Exchanges::Create({.values = &configuration().values,
                          .clock = options_.clock,
@@ -255,6 +288,7 @@ absl::Status RunningAgent::Open() {
                          .outbox = outbox_.get(),
                          .board = &board_,
                          .other_master = &other_master_,
+                         .license = license_.get(),
                          .events = &events_,
                          .connection_watch = &*connection_watch_,
                          .clock_watch = &clock_watch_,
@@ -285,9 +319,10 @@ absl::Status RunningAgent::Listen() {
       .other_environments = EnvironmentIds(inventory()),
       .status = [this] { return Status(); },
       .on_described = [this] { exchanges_->CheckVersion(); },
-      .on_events = [this](int64_t dropped) { events_.Kept(dropped); },
+      .on_events = [this] { events_.Kept(); },
       .nodes = site_ == nullptr ? nullptr : site_->registry(),
-      .own_node = [this] { return OwnNode(); }};
+      .own_node = [this] { return OwnNode(); },
+      .license = license_watch_.get()};
   auto sockets = LocalSockets::Open(configuration(), deps);
   if (!sockets.ok()) return sockets.status();
   sockets_ = *std::move(sockets);
@@ -310,6 +345,12 @@ v1::GetStatusResponse RunningAgent::Status() {
   if (proxy.has_value()) status.set_proxy(HostPort(proxy->host, proxy->port));
   *status.mutable_started_at() = mc::ToProto(started_at_);
   CountNodes(OtherNodes(), status);
+  LicenseState license = license_->Get();
+  if (license.license.has_value()) {
+    *status.mutable_license() = *std::move(license.license);
+    *status.mutable_license_checked_at() = mc::ToProto(*license.verified_at);
+  }
+  *status.mutable_license_answer() = std::move(license.answer);
   const std::optional<absl::Time> end = CertificateEnd();
   if (end.has_value()) {
     *status.mutable_certificate_not_after() = mc::ToProto(*end);
@@ -400,12 +441,14 @@ void RunningAgent::RecordInventory() {
 
 void RunningAgent::Stop() {
   if (std::exchange(stopped_, true)) return;
+  if (license_watch_ != nullptr) license_watch_->End();
   if (sockets_ != nullptr) sockets_->Stop(kStopGrace);
   if (site_ != nullptr) site_->Stop(kStopGrace);
   if (outbox_ != nullptr) RecordInventory();
   if (exchanges_ != nullptr) exchanges_->Stop(kStopGrace);
   timers_.Stop();
   executor_.Shutdown();
+  if (license_ != nullptr) license_->Note();
   // From here on only the outbox's own end could raise something.
   events_.Stop();
   outbox_ = nullptr;

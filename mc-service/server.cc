@@ -31,6 +31,7 @@
 #include "mc-service/api/enrollment_service.h"
 #include "mc-service/api/fleet_service.h"
 #include "mc-service/api/stream_registry.h"
+#include "mc-service/cli/document_keys.h"
 #include "mc-service/domain/enrollment/directory.h"
 #include "mc-service/domain/enrollment/enrollment_desk.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
@@ -42,6 +43,7 @@
 #include "mc-service/domain/pacing/retry_slots.h"
 #include "mc-service/domain/presence/presence.h"
 #include "mc-service/domain/reports/report_desk.h"
+#include "mc-service/domain/retention/retention.h"
 #include "mc-service/domain/updates/release.h"
 #include "mc-service/domain/updates/updates.h"
 #include "mc-service/edge/guard.h"
@@ -66,6 +68,10 @@ std::optional<absl::Duration> IntervalOf(
   return *FromProto(interval);
 }
 
+constexpr absl::Duration kUpkeepInterval = absl::Hours(1);
+// A service that has just started has its clusters to answer.
+constexpr absl::Duration kFirstUpkeep = absl::Minutes(1);
+
 // What lives as long as the service, in the order in which it is built: each
 // part uses only parts above it.
 struct Graph {
@@ -73,6 +79,7 @@ struct Graph {
     std::unique_ptr<Store> store;
     DocumentSigner signer;
     CertificateAuthority cluster_ca;
+    DocumentKeyHistory key_history;
   };
 
   Graph(const config::ServiceConfig& values, const Clock* clock,
@@ -111,13 +118,15 @@ struct Graph {
                     .clock = clock,
                     .trust_domain = values.trust_domain(),
                     .certificate_lifetime =
-                        *FromProto(values.certificates().cluster_lifetime())}),
+                        *FromProto(values.certificates().cluster_lifetime()),
+                    .older_document_keys = durable.key_history.keys}),
         licenses(
             {.store = store(),
              .signer = &durable.signer,
              .clock = clock,
              .next_interval = IntervalOf(values.pacing().has_license_interval(),
-                                         values.pacing().license_interval())}),
+                                         values.pacing().license_interval()),
+             .key_successions = durable.key_history.successions}),
         updates(
             {.store = store(),
              .clock = clock,
@@ -125,6 +134,7 @@ struct Graph {
                                          values.pacing().updates_interval())}),
         releases({.store = store(), .signer = &durable.signer, .clock = clock}),
         reports(ReportOptions(clock, metrics)),
+        retention(RetentionOptions(values, clock, metrics)),
         gaps(GapOptions(clock, metrics)),
         enrollment_service({.runner = &calls, .desk = &enrollment}),
         cluster_service(ClusterOptions(values, clock)),
@@ -193,6 +203,28 @@ struct Graph {
     options.backlog = &backlog;
     options.on_conflict = [&conflicts](const ReportKey&) {
       conflicts.Increment();
+    };
+    return options;
+  }
+
+  Retention::Options RetentionOptions(const config::ServiceConfig& values,
+                                      const Clock* clock, Metrics* metrics) {
+    prometheus::Counter& deleted = metrics->AddCounter(
+        "retention_deleted_total",
+        "Reports, events and findings that were deleted when their time was "
+        "over.");
+    Retention::Options options;
+    options.store = store();
+    options.clock = clock;
+    const config::Retention& rules = values.retention();
+    if (rules.has_consumption_reports()) {
+      options.rules.consumption_reports =
+          *FromProto(rules.consumption_reports());
+    }
+    options.rules.events = *FromProto(rules.events());
+    options.rules.closed_findings = *FromProto(rules.closed_findings());
+    options.on_deleted = [&deleted](Prunable, int64_t rows) {
+      deleted.Increment(static_cast<double>(rows));
     };
     return options;
   }
@@ -266,6 +298,7 @@ struct Graph {
   UpdateDesk updates;
   ReleaseDesk releases;
   ReportDesk reports;
+  Retention retention;
   GapWatch gaps;
   EnrollmentService enrollment_service;
   ClusterService cluster_service;
@@ -286,6 +319,7 @@ class RunningServer : public Server {
     if (!status.ok()) return status;
     timers_.emplace(options_.clock);
     ScheduleFlush();
+    ScheduleUpkeep(kFirstUpkeep);
     ScheduleWatch();
     SetServing(true);
     return absl::OkStatus();
@@ -335,6 +369,9 @@ class RunningServer : public Server {
     absl::StatusOr<DocumentSigner> signer =
         DocumentSigner::Create(*std::move(key));
     if (!signer.ok()) return signer.status();
+    absl::StatusOr<DocumentKeyHistory> history =
+        ReadDocumentKeyHistory(state());
+    if (!history.ok()) return history.status();
     const CertificateFiles files = state().ClusterCa();
     const absl::StatusOr<std::string> ca = ReadFile(files.certificate);
     if (!ca.ok()) return ca.status();
@@ -346,7 +383,7 @@ class RunningServer : public Server {
     graph_ = std::make_unique<Graph>(
         values(), options_.clock, &metrics_,
         Graph::Durable{*std::move(store), *std::move(signer),
-                       *std::move(authority)});
+                       *std::move(authority), *std::move(history)});
     AddMetrics();
     return absl::OkStatus();
   }
@@ -481,6 +518,21 @@ class RunningServer : public Server {
                              Flush();
                              ScheduleFlush();
                            });
+  }
+
+  // On the executor: it may take long, and flushes go on.
+  void ScheduleUpkeep(absl::Duration delay) {
+    timers_->ScheduleAfter(delay, [this] {
+      const bool taken = graph_->executor.TryRun([this] {
+        const absl::Status status = graph_->retention.Run();
+        if (!status.ok()) {
+          LogWarning("the store's upkeep failed; it goes on in an hour",
+                     {{"detail", status.ToString()}});
+        }
+        ScheduleUpkeep(kUpkeepInterval);
+      });
+      if (!taken) ScheduleUpkeep(kUpkeepInterval);
+    });
   }
 
   void ScheduleWatch() {

@@ -11,6 +11,7 @@
 #include "cluster-agent/cli/agent_commands.h"
 #include "cluster-agent/cli/doctor_command.h"
 #include "cluster-agent/cli/event_commands.h"
+#include "cluster-agent/cli/license_commands.h"
 #include "cluster-agent/cli/node_admin_commands.h"
 #include "cluster-agent/cli/node_commands.h"
 #include "cluster-agent/cli/run_with_lease.h"
@@ -55,6 +56,7 @@ class Program {
     AddDescribeCommands();
     AddEventCommands();
     AddShowCommands();
+    AddLicenseCommands();
   }
 
   int Run(int argc, char** argv) {
@@ -251,6 +253,38 @@ class Program {
     });
   }
 
+  void AddLicenseCommands() {
+    CLI::App* license =
+        Add(&app_, "license", "What the license allows, also in an outage",
+            "license show");
+    Add(license, "show", "What it allows now, why, and until when",
+        "license show --output json", [this] { return ShowLicense(common_); });
+    Add(license, "watch", "The same, at once and at each change",
+        "license watch", [this] { return WatchLicense(common_); });
+    CLI::App* simulate = Add(
+        license, "simulate",
+        "What an outage from now on would do, when: to this cluster's license, "
+        "or to any",
+        "license simulate --offline 20d\n"
+        "  cluster-agent license simulate --offline 20d --model trial --grace "
+        "3d --ends-at 2030-01-01T00:00:00Z",
+        [this] { return SimulateLicense(common_, simulation_); });
+    simulate
+        ->add_option("--offline", simulation_.offline,
+                     "How long the outage lasts, for instance 20d or 36h")
+        ->capture_default_str();
+    simulate->add_option("--model", simulation_.model,
+                         "classic, trial or subscription (default: the "
+                         "license that this cluster keeps)");
+    simulate->add_option("--ends-at", simulation_.ends_at,
+                         "With --model: the end date (default: none)");
+    simulate->add_option("--grace,--grace-period", simulation_.grace,
+                         "With --model: the grace period (default: the "
+                         "model's)");
+    simulate->add_flag("--overage", simulation_.overage,
+                       "With --model: the license allows overage");
+  }
+
   // On the master; nodes have commands of their own in the same group.
   void AddNodeAdminCommands(CLI::App* node) {
     CLI::App* token = Add(node, "token", "What nodes join the site with",
@@ -299,6 +333,7 @@ class Program {
   std::string token_file_;
   int page_size_ = kPageSize;
   std::string page_token_;
+  SimulationArguments simulation_;
 };
 
 }  // namespace

@@ -147,6 +147,12 @@ std::string TextOf(const v1::GetStatusResponse& status) {
                      "), ", EnumText(license.status()), ", checked ",
                      TimeText(status.license_checked_at())));
   }
+  if (status.license_answer().standing() != v1::LICENSE_STANDING_UNSPECIFIED) {
+    lines.emplace_back(
+        "Allowed now",
+        absl::StrCat(EnumText(status.license_answer().standing()), ": ",
+                     status.license_answer().reason()));
+  }
   if (status.has_last_health()) {
     lines.emplace_back("Health", EnumText(status.last_health().status()));
   }

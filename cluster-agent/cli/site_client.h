@@ -4,6 +4,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -27,6 +28,26 @@ class SiteClient {
     grpc::ClientContext context;
     SetDeadline(context);
     return Explained(((*stub_).*method)(&context, request, response));
+  }
+
+  // Hands over each message of a stream as it comes, until it ends or `each`
+  // returns false (OK). The errors of Call.
+  template <typename Response, typename Request>
+  absl::Status Read(std::unique_ptr<grpc::ClientReader<Response>> (
+                        missioncontrol::v1::AgentService::Stub::*method)(
+                        grpc::ClientContext*, const Request&),
+                    const Request& request,
+                    const std::function<bool(const Response&)>& each) {
+    grpc::ClientContext context;
+    const auto stream = ((*stub_).*method)(&context, request);
+    Response response;
+    while (stream->Read(&response)) {
+      if (each(response)) continue;
+      context.TryCancel();
+      stream->Finish();
+      return absl::OkStatus();
+    }
+    return Explained(stream->Finish());
   }
 
  private:

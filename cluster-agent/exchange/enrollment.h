@@ -7,10 +7,8 @@
 #include <memory>
 #include <string>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "cluster-agent/exchange/in_flight.h"
 #include "cluster-agent/state/state_directory.h"
 #include "common/executor/executor.h"
@@ -18,12 +16,6 @@
 #include "missioncontrol/v1/enrollment_service.grpc.pb.h"
 
 namespace mc::agent {
-
-// The state directory for several threads: writers one after the other.
-struct SharedState {
-  StateDirectory* directory = nullptr;
-  absl::Mutex mutex;
-};
 
 // Thread-safe.
 class Enrollment {

@@ -113,8 +113,8 @@ absl::Status Exchanges::BeginClusterExchanges() {
     if (!registration->has_value() || !certificates->has_value()) {
       return absl::OkStatus();
     }
-    document_keys_.assign((*registration)->document_keys().begin(),
-                          (*registration)->document_keys().end());
+    document_keys_.Set({(*registration)->document_keys().begin(),
+                        (*registration)->document_keys().end()});
     chain = **certificates;
   }
   // The service decides, by its own clock: usage is recorded in any case.
@@ -154,26 +154,33 @@ absl::Status Exchanges::BeginClusterExchanges() {
             options_.other_master->StreamEnded(ReasonOf(status));
             on_over(status);
           }});
-  reports_ = std::make_unique<Reports>(
-      Reports::Options{.stub = raw_stub_.get(),
-                       .in_flight = &in_flight_,
-                       .executor = options_.executor,
-                       .clock = options_.clock,
-                       .timers = options_.timers,
-                       .board = options_.board,
-                       .outbox = options_.outbox,
-                       .pacer = PacerFor(nullptr),
-                       .draw = RandomDraw(),
-                       .cluster_id = state.cluster_id(),
-                       .agent_instance_id = options_.agent_instance_id,
-                       .document_keys = document_keys_,
-                       .events = options_.events,
-                       .on_over = on_over,
-                       .on_health_pacing = [this](const v1::Pacing& pacing) {
-                         health_->SetPacing(pacing);
-                       }});
+  reports_ = std::make_unique<Reports>(Reports::Options{
+      .stub = raw_stub_.get(),
+      .in_flight = &in_flight_,
+      .executor = options_.executor,
+      .clock = options_.clock,
+      .timers = options_.timers,
+      .board = options_.board,
+      .outbox = options_.outbox,
+      .pacer = PacerFor(nullptr),
+      .draw = RandomDraw(),
+      .cluster_id = state.cluster_id(),
+      .agent_instance_id = options_.agent_instance_id,
+      .document_keys = &document_keys_,
+      .events = options_.events,
+      .on_over =
+          [this, on_over](const absl::Status& status) {
+            // A receipt of a key that is newer than the last
+            // license.
+            if (absl::IsUnauthenticated(status)) {
+              license_->Now();
+            }
+            on_over(status);
+          },
+      .on_health_pacing =
+          [this](const v1::Pacing& pacing) { health_->SetPacing(pacing); }});
   options_.board->Registered();
-  ShowKeptLicense();
+  options_.license->Load(document_keys_.keys());
   absl::MutexLock lock(&mutex_);
   registered_ = true;
   return absl::OkStatus();
@@ -330,10 +337,15 @@ void Exchanges::CheckLicense(PeriodicExchange::Done done) {
        done](const absl::StatusOr<v1::CheckLicenseResponse>& answer) {
         if (answer.ok()) CompareClocks(sent, *answer);
         Note(options_.values->service().cluster(), answer.status());
-        if (!answer.ok()) {
-          done(answer.status(), v1::Pacing());
+        if (answer.ok()) {
+          done(options_.license->Answered(*answer, document_keys_),
+               answer->pacing());
         } else {
-          done(KeepLicense(*answer), answer->pacing());
+          // Of a call that this agent has ended itself nothing follows.
+          if (!absl::IsCancelled(answer.status())) {
+            options_.license->NotAnswered();
+          }
+          done(answer.status(), v1::Pacing());
         }
         if (!IsUnreachable(answer.status())) OpenStreams();
       });
@@ -345,43 +357,6 @@ void Exchanges::CompareClocks(absl::Time sent,
   const absl::StatusOr<absl::Time> service = FromProto(answer.service_time());
   if (service.ok()) {
     options_.clock_watch->Measured(sent, options_.clock->Now(), *service);
-  }
-}
-
-absl::Status Exchanges::KeepLicense(const v1::CheckLicenseResponse& answer) {
-  absl::Status status = VerifyLicenseAnswer(
-      answer, document_keys_, options_.state->directory->cluster_id());
-  if (!status.ok()) return status;
-  const absl::Time now = options_.clock->Now();
-  config::AgentLicense kept;
-  *kept.mutable_signed_license() = answer.signed_license();
-  *kept.mutable_verified_at() = mc::ToProto(now);
-  {
-    absl::MutexLock lock(&options_.state->mutex);
-    status = options_.state->directory->SaveLicense(kept);
-  }
-  if (status.ok()) options_.board->SetLicense(answer.license(), now);
-  return status;
-}
-
-void Exchanges::ShowKeptLicense() {
-  absl::MutexLock lock(&options_.state->mutex);
-  const StateDirectory& state = *options_.state->directory;
-  const auto kept = state.LoadLicense();
-  if (!kept.ok()) {
-    LogWarning("the kept license cannot be read",
-               {{"detail", std::string(kept.status().message())}});
-    return;
-  }
-  if (!kept->has_value()) return;
-  const auto license = VerifyLicense((*kept)->signed_license(), document_keys_,
-                                     state.cluster_id());
-  const auto verified_at = FromProto((*kept)->verified_at());
-  if (license.ok() && verified_at.ok()) {
-    options_.board->SetLicense(*license, *verified_at);
-  } else {
-    LogWarning("the kept license is not believed",
-               {{"detail", std::string(license.status().message())}});
   }
 }
 
@@ -417,7 +392,8 @@ void Exchanges::CheckUpdates(PeriodicExchange::Done done) {
       [this, done](const absl::StatusOr<v1::CheckUpdatesResponse>& answer) {
         Note(options_.values->service().cluster(), answer.status());
         if (!answer.ok()) return done(answer.status(), v1::Pacing());
-        const OfferedReleases offered = VerifyReleases(*answer, document_keys_);
+        const OfferedReleases offered =
+            VerifyReleases(*answer, document_keys_.keys());
         options_.board->SetUpdates(offered.available);
         done(offered.refused.empty() ? absl::OkStatus()
                                      : offered.refused.front(),

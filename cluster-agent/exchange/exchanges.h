@@ -16,11 +16,12 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "cluster-agent/domain/documents/documents.h"
+#include "cluster-agent/domain/documents/key_ring.h"
 #include "cluster-agent/domain/events/clock_watch.h"
 #include "cluster-agent/domain/events/connection_watch.h"
 #include "cluster-agent/domain/events/event_sink.h"
 #include "cluster-agent/domain/health/health_builder.h"
+#include "cluster-agent/domain/license/license_keeper.h"
 #include "cluster-agent/domain/mastership/other_master.h"
 #include "cluster-agent/domain/proxy/proxy.h"
 #include "cluster-agent/exchange/enrollment.h"
@@ -49,6 +50,7 @@ class Exchanges {
     Outbox* outbox = nullptr;
     StatusBoard* board = nullptr;
     OtherMaster* other_master = nullptr;
+    LicenseKeeper* license = nullptr;
     // May be null, all three.
     EventSink* events = nullptr;
     ConnectionWatch* connection_watch = nullptr;
@@ -103,11 +105,8 @@ class Exchanges {
   void CheckLicense(PeriodicExchange::Done done);
   void CheckHealth(PeriodicExchange::Done done);
   void CheckUpdates(PeriodicExchange::Done done);
-  absl::Status KeepLicense(
-      const missioncontrol::v1::CheckLicenseResponse& answer);
   void CompareClocks(absl::Time sent,
                      const missioncontrol::v1::CheckLicenseResponse& answer);
-  void ShowKeptLicense();
   std::vector<missioncontrol::v1::StreamHeartbeatsRequest> Beats() const;
 
   const Options options_;
@@ -121,11 +120,11 @@ class Exchanges {
   std::unique_ptr<PeriodicExchange> updates_;
 
   absl::Mutex mutex_;
-  // Made once, when the cluster is registered; then they stay.
   bool registered_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool updates_begun_ ABSL_GUARDED_BY(mutex_) = false;
-  DocumentKeys document_keys_;
+  KeyRing document_keys_;
+  // Made once, when the cluster is registered; then they stay.
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<missioncontrol::v1::ClusterService::Stub> stub_;
   std::unique_ptr<grpc::GenericStub> raw_stub_;

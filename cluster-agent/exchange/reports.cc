@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/crypto/digest.h"
+#include "common/failpoint/failpoint.h"
 #include "common/log/log.h"
 #include "common/rpc/byte_buffer.h"
 #include "common/status/status.h"
@@ -224,7 +225,9 @@ absl::Status Reports::SendLane(const v1::LaneEpoch& epoch) {
     sent_up_to_[report.key.lane] = report.key.sequence;
     waiting_[{report.key.lane, report.key.epoch, report.key.sequence}] =
         Sha256(report.request);
+    MC_FAILPOINT("agent.send.before");
     stream_->Send(BytesOf(report.request));
+    MC_FAILPOINT("agent.send.after");
     Progress();
   }
   return absl::OkStatus();
@@ -319,7 +322,7 @@ absl::Status Reports::CheckReceipt(const std::string& sha256,
   if (!receipt.has_consumption()) {
     return absl::InternalError("the receipt holds no result");
   }
-  return VerifyReceipt(receipt.signed_receipt(), options_.document_keys,
+  return VerifyReceipt(receipt.signed_receipt(), options_.document_keys->keys(),
                        {.cluster_id = options_.cluster_id,
                         .epoch = receipt.epoch(),
                         .sequence = receipt.sequence(),
@@ -327,6 +330,7 @@ absl::Status Reports::CheckReceipt(const std::string& sha256,
 }
 
 void Reports::OnReceipt(uint64_t number, const v1::ReportReceipt& receipt) {
+  MC_FAILPOINT("agent.receipt.before");
   std::string sha256;
   {
     absl::MutexLock lock(&mutex_);

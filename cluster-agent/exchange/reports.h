@@ -17,7 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "cluster-agent/domain/documents/documents.h"
+#include "cluster-agent/domain/documents/key_ring.h"
 #include "cluster-agent/domain/events/event_sink.h"
 #include "cluster-agent/exchange/client_stream.h"
 #include "cluster-agent/exchange/pacer.h"
@@ -46,7 +46,8 @@ class Reports {
     UniformDraw draw;
     std::string cluster_id;
     std::string agent_instance_id;
-    DocumentKeys document_keys;
+    // Those that receipts are signed with; more may come.
+    const KeyRing* document_keys = nullptr;
     // How many reports wait for their receipts at the same time.
     size_t window = 16;
     // A stream that is waited for longer than this is cut.

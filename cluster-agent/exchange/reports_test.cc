@@ -39,7 +39,7 @@ class ReportsTest : public testing::Test {
                          .draw = [] { return 0.5; },
                          .cluster_id = kCluster,
                          .agent_instance_id = "instance",
-                         .document_keys = {service_.signer().document_key()},
+                         .document_keys = &document_keys_,
                          .events = &events_,
                          .on_over = [](const absl::Status&) {},
                          .on_health_pacing = [](const v1::Pacing&) {}});
@@ -71,6 +71,7 @@ class ReportsTest : public testing::Test {
   OutboxFixture outbox_;
   RecordingSink events_;
   FakeService service_{kCluster};
+  KeyRing document_keys_{{service_.signer().document_key()}};
   grpc::GenericStub stub_;
   InFlight in_flight_;
   Executor executor_{2, 100};

@@ -105,17 +105,6 @@ void StatusBoard::Registered() {
   registered_ = true;
 }
 
-void StatusBoard::SetLicense(const v1::LicenseDocument& license,
-                             absl::Time checked_at) {
-  absl::MutexLock lock(&mutex_);
-  if (last_.license().status() != license.status()) {
-    LogInfo("license", {{"status", v1::LicenseStatus_Name(license.status())},
-                        {"license", license.license_name()}});
-  }
-  *last_.mutable_license() = license;
-  *last_.mutable_license_checked_at() = mc::ToProto(checked_at);
-}
-
 void StatusBoard::SetHealth(const v1::HealthCheckResult& result) {
   absl::MutexLock lock(&mutex_);
   *last_.mutable_last_health() = result;

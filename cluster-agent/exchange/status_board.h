@@ -52,8 +52,6 @@ class StatusBoard {
   void Explain(std::string_view address, std::string_view cause);
   void Registered();
 
-  void SetLicense(const missioncontrol::v1::LicenseDocument& license,
-                  absl::Time checked_at);
   void SetHealth(const missioncontrol::v1::HealthCheckResult& result);
   void SetConsumption(const missioncontrol::v1::ConsumptionResult& result);
   void SetUpdates(const std::vector<std::string>& available);

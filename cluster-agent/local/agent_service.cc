@@ -241,10 +241,12 @@ Unary* LocalAgentService::ListOutbox(Context* context,
   });
 }
 
-Unary* LocalAgentService::GetLicenseState(Context* context,
-                                          const v1::GetLicenseStateRequest*,
-                                          v1::GetLicenseStateResponse*) {
-  return NotYet(context, LocalSocket::kProduct);
+Unary* LocalAgentService::GetLicenseState(
+    Context* context, const v1::GetLicenseStateRequest*,
+    v1::GetLicenseStateResponse* response) {
+  if (deps_.license == nullptr) return NotYet(context, LocalSocket::kProduct);
+  *response = deps_.license->Get();
+  return Ended(context, absl::OkStatus());
 }
 
 Unary* LocalAgentService::ListSentMessages(Context* context,
@@ -286,8 +288,12 @@ Unary* LocalAgentService::DecideRemoteAccess(
 grpc::ServerWriteReactor<v1::WatchLicenseStateResponse>*
 LocalAgentService::WatchLicenseState(Context*,
                                      const v1::WatchLicenseStateRequest*) {
-  return new RefusedStream<v1::WatchLicenseStateResponse>(
-      NotSupportedYet(LocalSocket::kProduct));
+  using Refused = RefusedStream<v1::WatchLicenseStateResponse>;
+  if (deps_.license == nullptr) {
+    return new Refused(NotSupportedYet(LocalSocket::kProduct));
+  }
+  const absl::StatusOr<LicenseWatch::Reactor*> stream = deps_.license->Open();
+  return stream.ok() ? *stream : new Refused(stream.status());
 }
 
 grpc::ServerWriteReactor<v1::WatchSettingsResponse>*

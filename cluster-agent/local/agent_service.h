@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "cluster-agent/domain/description/description.h"
 #include "cluster-agent/domain/site/node_registry.h"
+#include "cluster-agent/local/license_watch.h"
 #include "cluster-agent/outbox/outbox.h"
 #include "common/executor/executor.h"
 #include "common/time/clock.h"
@@ -32,12 +33,14 @@ struct LocalDeps {
   std::function<missioncontrol::v1::GetStatusResponse()> status;
   // After the product has described its node, or on a node its ActiveGates.
   std::function<void()> on_described;
-  // After the product has told events, and how many older ones went for them.
-  std::function<void(int64_t dropped)> on_events = nullptr;
+  // After the product has told events.
+  std::function<void()> on_events = nullptr;
   // The other nodes of the site; null: this master serves none.
   NodeRegistry* nodes = nullptr;
   // The master's own line in the list of nodes; null: this is not the master.
   std::function<missioncontrol::v1::NodeEntry()> own_node = nullptr;
+  // Null where there is no license to tell of.
+  LicenseWatch* license = nullptr;
 };
 
 // Which socket a call came on; the policy goes by it.

@@ -64,7 +64,7 @@ grpc::ServerUnaryReactor* LocalAgentService::RecordEvents(
             if (result.ok()) {
               response->set_recorded(result->recorded);
               response->set_repeated(result->repeated);
-              if (deps_.on_events) deps_.on_events(result->dropped);
+              if (deps_.on_events) deps_.on_events();
             }
             reactor->Finish(ToGrpc(result.status()));
           });

@@ -320,10 +320,9 @@ TEST_F(LocalServerTest, AMasterLooksAfterItsNodes) {
 }
 
 TEST_F(LocalServerTest, WhatIsNotBuiltYetSaysSo) {
-  v1::GetLicenseStateResponse response;
-  const absl::Status status =
-      Call(LocalSocket::kProduct, &Stub::GetLicenseState,
-           v1::GetLicenseStateRequest(), &response);
+  v1::ListSentMessagesResponse response;
+  const absl::Status status = Call(LocalSocket::kAdmin, &Stub::ListSentMessages,
+                                   v1::ListSentMessagesRequest(), &response);
   EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
   EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_NOT_SUPPORTED_YET);
 }

@@ -186,14 +186,21 @@ absl::Status DeclareDropped(Database& database, const ReportKey& key,
       envelope.dropped(envelope.dropped_size() - 1).first_sequence());
 }
 
-absl::Status PackBatch(Database& database, const std::string& cluster_id,
-                       absl::Time now, Batch batch) {
+absl::StatusOr<int64_t> PackBatch(Database& database,
+                                  const std::string& cluster_id, absl::Time now,
+                                  Batch batch) {
   const absl::StatusOr<ReportKey> key = TakeNumber(database, LANE_EVENTS);
   if (!key.ok()) return key.status();
   ReportEnvelope envelope;
   *envelope.mutable_created_at() = mc::ToProto(now);
   absl::Status status = DeclareDropped(database, *key, envelope);
   if (!status.ok()) return status;
+  int64_t declared = 0;
+  for (const DroppedRange& range : envelope.dropped()) {
+    declared +=
+        static_cast<int64_t>(range.last_sequence() - range.first_sequence()) +
+        1;
+  }
   envelope.mutable_cluster_events()->set_cluster_id(cluster_id);
   for (ClusterEvent& event : batch.events) {
     *envelope.mutable_cluster_events()->add_events() = std::move(event);
@@ -206,7 +213,8 @@ absl::Status PackBatch(Database& database, const std::string& cluster_id,
                      "WHERE id = ?",
                      EventState::kReported, key->epoch, key->sequence, id);
   }
-  return status;
+  if (!status.ok()) return status;
+  return declared;
 }
 
 absl::Status SetState(Database& database, const ReportKey& key,
@@ -247,13 +255,14 @@ absl::StatusOr<RecordEventsResult> InsertEvents(
   return result;
 }
 
-absl::Status PackEvents(
+absl::StatusOr<int64_t> PackEvents(
     Database& database, const std::string& cluster_id, absl::Time now,
     const std::function<void(const std::string&)>& on_damage) {
+  int64_t declared = 0;
   for (;;) {
     absl::StatusOr<Batch> batch = NextBatch(database);
     if (!batch.ok()) return batch.status();
-    if (batch->ids.empty() && batch->damaged.empty()) return absl::OkStatus();
+    if (batch->ids.empty() && batch->damaged.empty()) return declared;
     for (const int64_t id : batch->damaged) {
       absl::Status status =
           Execute(database, "UPDATE event SET state = ? WHERE id = ?",
@@ -266,9 +275,10 @@ absl::Status PackEvents(
       }
     }
     if (batch->ids.empty()) continue;
-    absl::Status status =
+    const absl::StatusOr<int64_t> packed =
         PackBatch(database, cluster_id, now, *std::move(batch));
-    if (!status.ok()) return status;
+    if (!packed.ok()) return packed;
+    declared += *packed;
   }
 }
 

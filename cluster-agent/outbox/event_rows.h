@@ -41,8 +41,9 @@ absl::StatusOr<RecordEventsResult> InsertEvents(
     const std::vector<missioncontrol::v1::ClusterEvent>& events, bool send,
     int64_t max_unsent);
 
-// Makes reports of all that wait.
-absl::Status PackEvents(
+// Makes reports of all that wait; returns how many sequences they declare as
+// dropped.
+absl::StatusOr<int64_t> PackEvents(
     sqlite::Database& database, const std::string& cluster_id, absl::Time now,
     const std::function<void(const std::string&)>& on_damage);
 absl::StatusOr<bool> EventsWait(sqlite::Database& database);

@@ -52,15 +52,23 @@ void Outbox::RecordEvents(std::vector<ClusterEvent> events, EventsDone done) {
 void Outbox::PackWaitingEvents() {
   if (!options_.send_events || !events_wait_.exchange(false)) return;
   const absl::Time now = options_.clock->Now();
+  int64_t dropped = 0;
   const absl::Status status = writer_->Run([&](Database& database) {
     if (!HasRoomForEvents()) {
       return absl::ResourceExhaustedError("the disk is nearly full");
     }
-    return PackEvents(database, options_.cluster_id, now, options_.on_damage);
+    const absl::StatusOr<int64_t> declared =
+        PackEvents(database, options_.cluster_id, now, options_.on_damage);
+    dropped = declared.value_or(0);
+    return declared.status();
   });
   // What is worth telling of the disk is told by ObserveDisk; other lanes must
   // not wait for events.
-  if (!status.ok()) events_wait_ = true;
+  if (!status.ok()) {
+    events_wait_ = true;
+  } else if (dropped > 0 && options_.on_events_dropped) {
+    options_.on_events_dropped(dropped);
+  }
 }
 
 bool Outbox::HasRoomForEvents() const {

@@ -189,11 +189,18 @@ TEST(OutboxEvents, TellsHowManyWereDropped) {
   OutboxFixture f;
   Outbox::Options options = f.Options();
   options.max_events = 2;
+  std::vector<int64_t> told;
+  options.on_events_dropped = [&](int64_t n) { told.push_back(n); };
   f.Open(options);
   Record(f, 1, 2);
   const auto result = f.RecordEvents({Event("3")});
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->dropped, 1);
+  EXPECT_THAT(told, IsEmpty()) << "it could not be sent";
+  EXPECT_EQ(Reports(f).size(), 1u);
+  EXPECT_THAT(told, ElementsAre(1));
+  f.Waiting(LANE_EVENTS);
+  EXPECT_THAT(told, ElementsAre(1));
 }
 
 TEST(OutboxEvents, AcknowledgedOnesDoNotCountAgainstTheBound) {

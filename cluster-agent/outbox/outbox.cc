@@ -12,6 +12,7 @@
 #include "cluster-agent/outbox/rows.h"
 #include "cluster-agent/outbox/traffic_rows.h"
 #include "cluster-agent/outbox/usage_rows.h"
+#include "common/failpoint/failpoint.h"
 #include "common/sqlite/migrate.h"
 #include "common/status/status.h"
 #include "common/time/proto_time.h"
@@ -129,7 +130,10 @@ absl::Status Outbox::Start() {
     absl::MutexLock mutex_lock(&close_mutex_);
     running_since_ = now;
   }
-  writer_ = std::make_unique<sqlite::GroupCommitter>(*std::move(opened));
+  sqlite::GroupCommitter::Options commits;
+  commits.name = "agent";
+  writer_ = std::make_unique<sqlite::GroupCommitter>(*std::move(opened),
+                                                     std::move(commits));
   return absl::OkStatus();
 }
 
@@ -163,9 +167,11 @@ void Outbox::RecordUsage(std::vector<UsageRecord> records, RecordDone done) {
         absl::StatusOr<RecordUsageResult> inserted =
             InsertUsage(database, rows, now);
         if (inserted.ok()) *result = *inserted;
+        MC_FAILPOINT("agent.usage.before");
         return inserted.status();
       },
       [result, done = std::move(done)](absl::Status status) {
+        MC_FAILPOINT("agent.usage.after");
         if (status.ok()) return done(*result);
         done(std::move(status));
       });
@@ -208,11 +214,13 @@ absl::StatusOr<CloseResult> Outbox::CloseFrames() {
                    .failpoint = options_.failpoint,
                    .on_damage = options_.on_damage});
     if (closed.ok()) result = *closed;
+    if (result.reports > 0) MC_FAILPOINT("agent.frame.before");
     return closed.status();
   });
   ObserveDisk(status);
   if (!status.ok()) return status;
   if (options_.failpoint) options_.failpoint("committed");
+  if (result.reports > 0) MC_FAILPOINT("agent.frame.after");
   running_since_ = now;
   status = Prune();
   if (!status.ok()) return status;
@@ -322,9 +330,14 @@ void Outbox::Acknowledge(const ReportKey& key,
   const absl::Time now = options_.clock->Now();
   Submit(
       [key, receipt = std::move(receipt), now](Database& database) {
-        return AcknowledgeReport(database, key, receipt, now);
+        absl::Status status = AcknowledgeReport(database, key, receipt, now);
+        MC_FAILPOINT("agent.ack.before");
+        return status;
       },
-      std::move(done));
+      [done = std::move(done)](absl::Status status) {
+        MC_FAILPOINT("agent.ack.after");
+        done(std::move(status));
+      });
 }
 
 void Outbox::Reject(const ReportKey& key, Rejection rejection,

@@ -64,6 +64,8 @@ class Outbox {
     int64_t event_floor_bytes = 512 << 10;
     // Told, for people, what was found damaged and set aside.
     std::function<void(const std::string&)> on_damage;
+    // Told how many sequences new reports declare as dropped.
+    std::function<void(int64_t sequences)> on_events_dropped;
     // Told when the disk becomes full, and when something is kept again; on
     // the writer thread.
     std::function<void(bool full)> on_disk_full;

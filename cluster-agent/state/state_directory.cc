@@ -16,6 +16,7 @@
 namespace mc::agent {
 namespace {
 
+using ::missioncontrol::config::v1::AgentContact;
 using ::missioncontrol::config::v1::AgentInstallation;
 using ::missioncontrol::config::v1::AgentLicense;
 using ::missioncontrol::config::v1::AgentRegistration;
@@ -151,6 +152,11 @@ std::string_view WhatIsWrong(const AgentLicense& license) {
   return "";
 }
 
+std::string_view WhatIsWrong(const AgentContact& contact) {
+  if (!contact.has_noted_at()) return "no time at which it was written";
+  return "";
+}
+
 template <typename Message>
 absl::StatusOr<std::optional<Message>> LoadJson(const std::string& path) {
   Message message;
@@ -279,6 +285,27 @@ StateDirectory::LoadInstallation() const {
 absl::StatusOr<std::optional<AgentLicense>> StateDirectory::LoadLicense()
     const {
   return LoadJson<AgentLicense>(FilePath(state_files::kLicense));
+}
+
+absl::StatusOr<std::optional<AgentContact>> StateDirectory::LoadContact()
+    const {
+  return LoadJson<AgentContact>(FilePath(state_files::kContact));
+}
+
+absl::Status StateDirectory::SaveContact(const AgentContact& contact) {
+  return SaveJson(FilePath(state_files::kContact), contact);
+}
+
+absl::Status StateDirectory::SaveDocumentKeys(
+    const std::vector<missioncontrol::v1::DocumentKey>& keys) {
+  absl::StatusOr<std::optional<AgentRegistration>> registration =
+      LoadRegistration();
+  if (!registration.ok()) return registration.status();
+  if (!registration->has_value()) {
+    return absl::FailedPreconditionError("the cluster is not registered");
+  }
+  (*registration)->mutable_document_keys()->Assign(keys.begin(), keys.end());
+  return SaveJson(FilePath(state_files::kRegistration), **registration);
 }
 
 absl::Status StateDirectory::SaveInstallation(

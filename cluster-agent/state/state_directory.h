@@ -7,9 +7,11 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "cluster-agent/state/directory_lock.h"
 #include "common/crypto/key.h"
 #include "missioncontrol/config/v1/agent_state.pb.h"
@@ -27,6 +29,7 @@ inline constexpr char kCertificate[] = "tls.crt";   // PEM, leaf first
 inline constexpr char kRegistration[] = "registration.json";
 inline constexpr char kInstallation[] = "installed.json";
 inline constexpr char kLicense[] = "license.json";
+inline constexpr char kContact[] = "contact.json";
 }  // namespace state_files
 
 // The state directory, held by one agent at a time.
@@ -74,6 +77,8 @@ class StateDirectory {
   LoadInstallation() const;
   absl::StatusOr<std::optional<missioncontrol::config::v1::AgentLicense>>
   LoadLicense() const;
+  absl::StatusOr<std::optional<missioncontrol::config::v1::AgentContact>>
+  LoadContact() const;
 
   // The certificates first: whoever finds a registration finds them. Refuses
   // what the Load functions would call damaged, and a first certificate for
@@ -85,6 +90,11 @@ class StateDirectory {
       const missioncontrol::config::v1::AgentInstallation& installation);
   absl::Status SaveLicense(
       const missioncontrol::config::v1::AgentLicense& license);
+  absl::Status SaveContact(
+      const missioncontrol::config::v1::AgentContact& contact);
+  // In place of the document keys of the registration, which there must be.
+  absl::Status SaveDocumentKeys(
+      const std::vector<missioncontrol::v1::DocumentKey>& keys);
 
   // Where a file of the directory is, for credentials that read it themselves.
   std::string FilePath(const std::string& name) const;
@@ -102,6 +112,12 @@ class StateDirectory {
   std::optional<PrivateKey> tls_key_;
   std::optional<PrivateKey> site_key_;
   std::string request_der_;
+};
+
+// The state directory for several threads: writers one after the other.
+struct SharedState {
+  StateDirectory* directory = nullptr;
+  absl::Mutex mutex;
 };
 
 }  // namespace mc::agent

@@ -26,6 +26,7 @@
 namespace mc::agent {
 namespace {
 
+using ::missioncontrol::config::v1::AgentContact;
 using ::missioncontrol::config::v1::AgentInstallation;
 using ::missioncontrol::config::v1::AgentLicense;
 using ::missioncontrol::config::v1::AgentRegistration;
@@ -403,6 +404,42 @@ TEST_F(State, TheInstallationAndTheLicenseOutliveARestart) {
             installation.SerializeAsString());
   EXPECT_EQ(state->LoadLicense().value()->SerializeAsString(),
             license.SerializeAsString());
+}
+
+TEST_F(State, TheLastContactOutlivesARestart) {
+  AgentContact contact;
+  contact.set_boot_id("boot");
+  contact.mutable_offline()->set_seconds(5);
+  auto state = StateDirectory::Open(path_);
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_FALSE(state->LoadContact().value().has_value());
+  EXPECT_FALSE(state->SaveContact(contact).ok());
+  contact.mutable_noted_at()->set_seconds(1700000000);
+  ASSERT_TRUE(state->SaveContact(contact).ok());
+  EXPECT_EQ(state->LoadContact().value()->SerializeAsString(),
+            contact.SerializeAsString());
+  Write("contact.json", "{");
+  EXPECT_TRUE(absl::IsDataLoss(state->LoadContact().status()));
+}
+
+TEST_F(State, DocumentKeysAreReplacedInTheRegistrationAlone) {
+  auto state = StateDirectory::Open(path_);
+  ASSERT_TRUE(state.ok()) << state.status();
+  AgentRegistration registration = SomeRegistration();
+  EXPECT_FALSE(state->SaveDocumentKeys({registration.document_keys(0)}).ok());
+  const std::string chain = SelfSigned(state->tls_key());
+  ASSERT_TRUE(state->SaveRegistration(registration, chain).ok());
+  EXPECT_FALSE(state->SaveDocumentKeys({}).ok());
+  auto* key = registration.add_document_keys();
+  key->set_key_id("fedcba9876543210");
+  key->set_public_key(std::string(32, '\x01'));
+  ASSERT_TRUE(state
+                  ->SaveDocumentKeys({registration.document_keys().begin(),
+                                      registration.document_keys().end()})
+                  .ok());
+  EXPECT_EQ(state->LoadRegistration().value()->SerializeAsString(),
+            registration.SerializeAsString());
+  EXPECT_EQ(state->LoadCertificateChain().value(), chain);
 }
 
 }  // namespace

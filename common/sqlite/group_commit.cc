@@ -1,17 +1,20 @@
 #include "common/sqlite/group_commit.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "absl/synchronization/notification.h"
+#include "common/failpoint/failpoint.h"
 #include "common/log/log.h"
 
 namespace mc::sqlite {
 
 GroupCommitter::GroupCommitter(std::unique_ptr<Database> database,
                                Options options)
-    : options_(std::move(options)), database_(std::move(database)) {
+    : options_(std::move(options)),
+      before_commit_(options_.name + ".commit.before"),
+      after_commit_(options_.name + ".commit.after"),
+      database_(std::move(database)) {
   writer_ = std::thread([this] { Write(); });
   writer_id_ = writer_.get_id();
 }
@@ -19,23 +22,37 @@ GroupCommitter::GroupCommitter(std::unique_ptr<Database> database,
 GroupCommitter::~GroupCommitter() { Stop(); }
 
 bool GroupCommitter::Submit(Work work, Done done) {
-  absl::MutexLock lock(&mutex_);
-  if (stopping_ || queue_.size() >= options_.max_queue) return false;
-  queue_.push_back({std::move(work), std::move(done)});
-  return true;
+  return Enqueue({std::move(work), std::move(done)});
 }
 
 absl::Status GroupCommitter::Run(Work work) {
+  return EnqueueAndWait(std::move(work), /*outside=*/false);
+}
+
+absl::Status GroupCommitter::RunOutsideTransactions(Work work) {
+  return EnqueueAndWait(std::move(work), /*outside=*/true);
+}
+
+bool GroupCommitter::Enqueue(Item item) {
+  absl::MutexLock lock(&mutex_);
+  if (stopping_ || queue_.size() >= options_.max_queue) return false;
+  queue_.push_back(std::move(item));
+  return true;
+}
+
+absl::Status GroupCommitter::EnqueueAndWait(Work work, bool outside) {
   if (std::this_thread::get_id() == writer_id_) {
     return absl::FailedPreconditionError(
         "the writer thread cannot wait for itself; use Submit");
   }
   absl::Notification finished;
   absl::Status result;
-  if (!Submit(std::move(work), [&](absl::Status status) {
-        result = std::move(status);
-        finished.Notify();
-      })) {
+  if (!Enqueue({std::move(work),
+                [&](absl::Status status) {
+                  result = std::move(status);
+                  finished.Notify();
+                },
+                outside})) {
     return absl::UnavailableError(
         "the store's queue is full or stopping; try again later");
   }
@@ -57,6 +74,18 @@ size_t GroupCommitter::queue_length() const {
   return queue_.size();
 }
 
+std::vector<GroupCommitter::Item> GroupCommitter::TakeBatch() {
+  std::vector<Item> batch;
+  while (!queue_.empty() && batch.size() < options_.max_batch) {
+    const bool outside = queue_.front().outside;
+    if (outside && !batch.empty()) break;
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+    if (outside) break;
+  }
+  return batch;
+}
+
 void GroupCommitter::Write() {
   const auto now = [this] {
     return options_.now ? options_.now() : absl::Time();
@@ -72,13 +101,12 @@ void GroupCommitter::Write() {
       };
       mutex_.Await(absl::Condition(&ready));
       if (queue_.empty()) return;
-      const size_t size = std::min(queue_.size(), options_.max_batch);
-      batch.reserve(size);
-      for (size_t i = 0; i < size; ++i) {
-        batch.push_back(std::move(queue_.front()));
-        queue_.pop_front();
-      }
+      batch = TakeBatch();
       stats.queue_length = queue_.size();
+    }
+    if (batch.front().outside) {
+      batch.front().done(batch.front().work(*database_));
+      continue;
     }
     stats.batch_size = batch.size();
     std::vector<absl::Status> results(batch.size());
@@ -90,6 +118,7 @@ void GroupCommitter::Write() {
       LogError("nothing more is written or confirmed",
                {{"error", std::string(database_->failure().message())}});
     }
+    if (stats.status.ok()) MC_FAILPOINT(after_commit_);
     if (options_.observer) options_.observer(stats);
     for (size_t i = 0; i < batch.size(); ++i) {
       batch[i].done(stats.status.ok() ? std::move(results[i]) : stats.status);
@@ -104,7 +133,7 @@ absl::Status GroupCommitter::Commit(const std::vector<Item>& batch,
       absl::Status whole = RunInSavepoint(batch[i].work, results[i]);
       if (!whole.ok()) return whole;
     }
-    return absl::OkStatus();
+    return MC_FAILPOINT_STATUS(before_commit_);
   });
 }
 

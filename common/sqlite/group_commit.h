@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -48,6 +49,8 @@ class GroupCommitter {
     size_t max_batch = 512;
     // Works that may wait; more are refused.
     size_t max_queue = 8192;
+    // Of its failpoints, NAME.commit.before and NAME.commit.after.
+    std::string name = "store";
     // Both run on the writer thread. `now` times the commits.
     std::function<void(const BatchStats&)> observer = nullptr;
     std::function<absl::Time()> now = nullptr;
@@ -70,6 +73,11 @@ class GroupCommitter {
   // the writer thread, which would wait for itself.
   absl::Status Run(Work work) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // As Run, but with no transaction open: for what cannot be in one, such as
+  // VACUUM. It waits until what is queued before it is committed; what is
+  // queued after it waits for it.
+  absl::Status RunOutsideTransactions(Work work) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Takes nothing more, finishes what waits, and returns when the writer thread
   // has ended. Not from the writer thread.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_, join_mutex_);
@@ -80,8 +88,15 @@ class GroupCommitter {
   struct Item {
     Work work;
     Done done;
+    // Not in a transaction, and alone.
+    bool outside = false;
   };
 
+  bool Enqueue(Item item) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status EnqueueAndWait(Work work, bool outside)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // What goes into the next transaction; one item alone that goes into none.
+  std::vector<Item> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Write() ABSL_LOCKS_EXCLUDED(mutex_);
   // Fills in what each item returned; returns why the whole was not kept.
   absl::Status Commit(const std::vector<Item>& batch,
@@ -89,6 +104,8 @@ class GroupCommitter {
   absl::Status RunInSavepoint(const Work& work, absl::Status& result);
 
   const Options options_;
+  const std::string before_commit_;
+  const std::string after_commit_;
   // Only the writer thread touches it after the constructor.
   const std::unique_ptr<Database> database_;
   mutable absl::Mutex mutex_;

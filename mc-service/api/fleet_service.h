@@ -2,8 +2,8 @@
 //
 // Each handler is guard (by CallRunner), convert, one call of the domain or
 // the store, convert, finish. They are spread over files by subject:
-// fleet_accounts.cc, fleet_clusters.cc, fleet_usage.cc, fleet_events.cc,
-// fleet_findings.cc, fleet_releases.cc, fleet_exchanges.cc.
+// fleet_accounts.cc, fleet_clusters.cc, fleet_erase.cc, fleet_usage.cc,
+// fleet_events.cc, fleet_findings.cc, fleet_releases.cc, fleet_exchanges.cc.
 #ifndef MC_SERVICE_API_FLEET_SERVICE_H_
 #define MC_SERVICE_API_FLEET_SERVICE_H_
 
@@ -64,6 +64,7 @@ class FleetService : public v1::FleetService::CallbackService {
   MC_RPC(CreateAccount)
   MC_RPC(ListAccounts)
   MC_RPC(GetAccount)
+  MC_RPC(EraseAccount)
   MC_RPC(CreateLicense)
   MC_RPC(ListLicenses)
   MC_RPC(GetLicense)
@@ -100,7 +101,6 @@ class FleetService : public v1::FleetService::CallbackService {
     return options_.calls->Unimplemented(                                     \
         context, "/missioncontrol.v1.FleetService/" #Name);                   \
   }
-  MC_NOT_YET(EraseAccount)
   MC_NOT_YET(CreateRollout)
   MC_NOT_YET(ListRollouts)
   MC_NOT_YET(RequestRemoteAccess)

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/crypto/digest.h"
+#include "common/failpoint/failpoint.h"
 #include "common/rpc/byte_buffer.h"
 #include "mc-service/api/report_bytes.h"
 #include "mc-service/domain/exchanges/summary.h"
@@ -185,7 +186,9 @@ void ReportsStream::SendReceipt(v1::ReportReceipt receipt,
   }
   v1::StreamReportsResponse response;
   *response.mutable_receipt() = std::move(receipt);
+  MC_FAILPOINT("service.receipt.before");
   Answer(ToByteBuffer(response));
+  MC_FAILPOINT("service.receipt.after");
 }
 
 }  // namespace mc::service

@@ -119,6 +119,17 @@ class ValueChecks {
              absl::Milliseconds(100), absl::Minutes(5));
     Duration("drain_timeout", values_.drain_timeout(), absl::ZeroDuration(),
              absl::Minutes(10));
+    const config::Retention& retention = values_.retention();
+    if (retention.has_consumption_reports()) {
+      // Agents know their usage for 40 days, and an invoice wants to be
+      // checked.
+      Duration("retention.consumption_reports", retention.consumption_reports(),
+               absl::Hours(40 * 24), absl::Hours(24 * 36500));
+    }
+    Duration("retention.events", retention.events(), absl::Hours(24),
+             absl::Hours(24 * 36500));
+    Duration("retention.closed_findings", retention.closed_findings(),
+             absl::Hours(24), absl::Hours(24 * 36500));
     const config::Pacing& pacing = values_.pacing();
     for (const auto& [name, present, value] :
          {std::tuple("heartbeat_interval", pacing.has_heartbeat_interval(),

@@ -66,6 +66,14 @@ void ApplyDefaults(std::string_view directory, config::ServiceConfig& values) {
   if (!values.has_write_behind_interval()) {
     *values.mutable_write_behind_interval() = TimeUtil::SecondsToDuration(5);
   }
+  config::Retention* retention = values.mutable_retention();
+  for (google::protobuf::Duration* kept :
+       {retention->has_events() ? nullptr : retention->mutable_events(),
+        retention->has_closed_findings()
+            ? nullptr
+            : retention->mutable_closed_findings()}) {
+    if (kept != nullptr) *kept = TimeUtil::HoursToDuration(90 * 24);
+  }
   if (!values.has_drain_timeout()) {
     *values.mutable_drain_timeout() = TimeUtil::SecondsToDuration(10);
   }

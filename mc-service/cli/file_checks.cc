@@ -9,6 +9,7 @@
 #include "common/crypto/key.h"
 #include "common/files/files.h"
 #include "common/time/proto_time.h"
+#include "mc-service/cli/document_keys.h"
 
 namespace mc::service {
 namespace {
@@ -34,6 +35,8 @@ class FileChecks {
     Passes(state.directory(), CheckPrivateDirectory(state.directory()));
     Passes(state.StoreFile(), CheckPrivateFile(state.StoreFile()));
     DocumentKey(state.DocumentKeyFile());
+    Passes(state.DocumentKeyHistoryFile(),
+           ReadDocumentKeyHistory(state).status());
     for (const CertificateFiles& ca :
          {state.ServerCa(), state.ClusterCa(), state.OperatorCa()}) {
       Pair(ca, /*ca=*/true);

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -11,10 +12,12 @@
 #include "common/files/files.h"
 #include "common/status/status.h"
 #include "common/time/clock.h"
+#include "mc-service/cli/backup_commands.h"
 #include "mc-service/cli/checks.h"
 #include "mc-service/cli/configuration.h"
 #include "mc-service/cli/healthcheck.h"
 #include "mc-service/cli/init.h"
+#include "mc-service/cli/key_commands.h"
 #include "mc-service/cli/run.h"
 
 namespace mc::service {
@@ -128,8 +131,10 @@ int RunProgram(int argc, char** argv) {
       "  mc-service validate --config DIR/mc-service.yaml\n"
       "  mc-service run --config DIR/mc-service.yaml\n"
       "\n"
-      "Exit codes: 0 success, 1 failure, 2 wrong usage or configuration, 5 the "
-      "service cannot be\nreached, 6 the state does not allow it.");
+      "Exit codes: 0 success, 1 failure or damage, 2 wrong usage or "
+      "configuration, 3 there is no such\nfile, 4 another key is needed, 5 the "
+      "service cannot be reached, 6 the state does not allow it,\n7 too little "
+      "space.");
   CLI::App* init = AddInit(app, arguments);
   CLI::App* run = app.add_subcommand("run", "Run the service");
   AddConfigOption(run, arguments);
@@ -158,7 +163,11 @@ int RunProgram(int argc, char** argv) {
   server_ca->footer(
       "For where the state directory cannot be read, as in a container.\n"
       "Example:\n  mc-service server-ca --config DIR/mc-service.yaml");
+  BackupCommands backups(app, MC_VERSION);
   CLI::App* version = app.add_subcommand("version", "Print the version");
+  std::function<absl::Status()> grouped;
+  AddKeyCommands(app, grouped);
+  AddLicenseCommands(app, grouped);
 
   try {
     app.parse(argc, argv);
@@ -179,8 +188,12 @@ int RunProgram(int argc, char** argv) {
     status = HealthcheckCommand(arguments);
   } else if (server_ca->parsed()) {
     status = ServerCaCommand(arguments);
+  } else if (backups.parsed()) {
+    status = backups.Run();
   } else if (version->parsed()) {
     std::cout << "mc-service " MC_VERSION "\n";
+  } else if (grouped) {
+    status = grouped();
   }
   if (!status.ok()) {
     std::cerr << "mc-service: " << status.message() << "\n";

@@ -25,6 +25,15 @@ class StateLayout {
   std::string StoreFile() const { return In("store.db"); }
   // Ed25519, PEM: signs licenses, releases and receipts.
   std::string DocumentKeyFile() const { return In("keys/documents.key"); }
+  // The public keys so far and who vouches for them, as JSON; absent before
+  // the first rotation.
+  std::string DocumentKeyHistoryFile() const {
+    return In("keys/document-keys.json");
+  }
+  // While a rotation is under way.
+  std::string NextDocumentKeyFile() const {
+    return In("keys/documents.key.next");
+  }
   // The ports that the running service listens on, as JSON: an object with
   // "enrollment", "cluster", "operator" and "metrics". It is there while the
   // service runs; useful where the configuration says port 0.

@@ -59,6 +59,13 @@ listeners:
 #   level: info
 #   format: json
 
+# How long what is not needed for billing is kept; consumption_reports without
+# end. The ledger is kept for good.
+# retention:
+#   consumption_reports: 43800h
+#   events: 2160h
+#   closed_findings: 2160h
+
 # Heartbeats and counts are written at this interval.
 # write_behind_interval: 5s
 

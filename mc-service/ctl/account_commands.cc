@@ -1,11 +1,15 @@
+#include <algorithm>
 #include <memory>
 
+#include "absl/strings/str_cat.h"
 #include "common/cli/output.h"
 #include "common/cli/table.h"
 #include "mc-service/ctl/commands.h"
 
 namespace mc::service {
 namespace {
+
+constexpr absl::Duration kEraseTimeout = absl::Hours(1);
 
 std::string TextOf(const v1::Account& account) {
   return Properties({{"Account", account.account_id()},
@@ -75,6 +79,41 @@ void AddAccountCommands(CLI::App& app, Context& context) {
       ->add_option_function<std::string>(
           "account", [get](const std::string& v) { get->set_account_id(v); },
           "The account's ID")
+      ->required();
+
+  auto erase = std::make_shared<v1::EraseAccountRequest>();
+  command = AddCommand(
+      *group, context, "erase",
+      "Erase an account with all its data, for good; revoke its licenses "
+      "first. It may take minutes",
+      "mcctl account erase 7c9e6679-7425-40de-944b-e07fc1f90ae7 --confirm "
+      "'Example Inc.'",
+      [&client, erase] {
+        client.options().timeout =
+            std::max(client.options().timeout, kEraseTimeout);
+        v1::EraseAccountResponse response;
+        absl::Status status =
+            client.Call(&FleetStub::EraseAccount, *erase, &response);
+        if (!status.ok()) return status;
+        return client.Print(response, [&] {
+          return Properties(
+              {{"Licenses", absl::StrCat(response.licenses())},
+               {"Clusters", absl::StrCat(response.clusters())},
+               {"Reports", absl::StrCat(response.reports())},
+               {"Ledger entries", absl::StrCat(response.ledger_entries())}});
+        });
+      });
+  command
+      ->add_option_function<std::string>(
+          "account",
+          [erase](const std::string& v) { erase->set_account_id(v); },
+          "The account's ID")
+      ->required();
+  command
+      ->add_option_function<std::string>(
+          "--confirm",
+          [erase](const std::string& v) { erase->set_confirm_name(v); },
+          "The account's name, so that the wrong one is not erased")
       ->required();
 }
 

@@ -19,6 +19,7 @@
 #include "mc-service/store/finding_types.h"
 #include "mc-service/store/ledger_store.h"
 #include "mc-service/store/types.h"
+#include "mc-service/store/upkeep_store.h"
 
 namespace mc::service {
 
@@ -29,7 +30,7 @@ namespace mc::service {
 // in the order of insertion unless they say "newest first". Any of them can
 // return UNAVAILABLE, RESOURCE_EXHAUSTED or DATA_LOSS when the backend fails,
 // without an ErrorInfo.
-class Reader : public EventReader, public LedgerReader {
+class Reader : public EventReader, public LedgerReader, public UpkeepReader {
  public:
   virtual absl::StatusOr<Account> GetAccount(std::string_view id) = 0;
   virtual absl::StatusOr<Paged<Account>> ListAccounts(const Page& page) = 0;
@@ -111,7 +112,10 @@ class Reader : public EventReader, public LedgerReader {
 // A method that fails leaves nothing behind. NOT_FOUND: the account, license or
 // cluster that the row belongs to, or the row to change, is not there.
 // INVALID_ARGUMENT: no such row can be, for instance sequences from 2^63 on.
-class Writer : public Reader, public EventWriter, public LedgerWriter {
+class Writer : public Reader,
+               public EventWriter,
+               public LedgerWriter,
+               public UpkeepWriter {
  public:
   // ALREADY_EXISTS when the ID or the name is taken.
   virtual absl::Status InsertAccount(const Account& account) = 0;
@@ -139,7 +143,8 @@ class Writer : public Reader, public EventWriter, public LedgerWriter {
   // Keeps the newer time.
   virtual absl::Status SetCloneSuspected(std::string_view cluster_id,
                                          absl::Time at) = 0;
-  // Adds to the counts; the last result is the newer one.
+  // Adds to the counts; the last result is the newer one. Of a cluster that
+  // was erased nothing is counted.
   virtual absl::Status AddExchangeCount(const ExchangeCount& count) = 0;
 
   // Inserts the finding, or counts the open one up and takes over severity,
@@ -180,6 +185,11 @@ class Store {
   // Waits for the commit. It blocks: not for reactions, not for `done`.
   // UNAVAILABLE (OVERLOADED) when the queue is full or the store stops.
   absl::Status WriteAndWait(WriteWork work);
+
+  // Overwrites the places of deleted rows, in the store's file and in its log;
+  // then no scrub is pending. It blocks, may take minutes, and writes wait for
+  // it. UNAVAILABLE, RESOURCE_EXHAUSTED: not now; it may be tried again.
+  virtual absl::Status Scrub() = 0;
 
   // Finishes what is queued, then refuses further writes.
   virtual void Stop() = 0;

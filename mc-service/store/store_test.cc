@@ -23,6 +23,7 @@ class TemporaryStore final : public Store {
   bool Write(WriteWork work, WriteDone done) override {
     return store_->Write(std::move(work), std::move(done));
   }
+  absl::Status Scrub() override { return store_->Scrub(); }
   void Stop() override { store_->Stop(); }
 
  private:

@@ -1,9 +1,12 @@
 """Reports as a client sends them that is not our agent."""
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from missioncontrol.v1 import consumption_pb2, reports_pb2
+from missioncontrol.v1 import (
+    consumption_pb2,
+    fleet_clusters_pb2,
+    reports_pb2,
+)
 
-import load
 import pair
 from test_foreign_client import ForeignClient, hello, report, time_frame
 
@@ -43,7 +46,18 @@ class ReportsTest(pair.PairTest):
 
     @staticmethod
     def billed(service, client):
-        return load.billed_sessions(service.fleet(), client.cluster_id)
+        """What the service's store has of the cluster."""
+        fleet = service.fleet()
+        request = fleet_clusters_pb2.ListConsumptionRequest(
+            cluster_id=client.cluster_id, page_size=1000)
+        sessions = 0
+        while True:
+            page = fleet.ListConsumption(request, timeout=pair.PATIENCE_S)
+            sessions += sum(e.rum_sessions for r in page.reports
+                            for e in r.consumption.environments)
+            if not page.next_page_token:
+                return sessions
+            request.page_token = page.next_page_token
 
     @staticmethod
     def findings(service, *options):

@@ -1,9 +1,12 @@
 """Reports that come late, again, in any order, or changed: each counts once."""
 
 import glob
+import queue
 import random
 import socket
+import statistics
 import threading
+import time
 import unittest
 
 import grpc
@@ -11,7 +14,7 @@ from missioncontrol.v1 import errors_pb2
 
 import pair
 from reports import ReportsTest
-from test_foreign_client import hello
+from test_foreign_client import ForeignClient, hello
 
 
 class Gate:
@@ -149,6 +152,50 @@ class DeliveryTests(ReportsTest):
         closed, = self.findings(service, "--kind", "sequence_gap", "--all")
         self.assertIn("closedAt", closed)
         self.assertEqual(closed["findingId"], gaps[0]["findingId"])
+
+    def test_greedy_cluster_leaves_others_their_share(self):
+        service = self.service()
+        greedy = self.cluster(service)
+        modest = ForeignClient(self.folder, service, greedy.license_key)
+        modest.register()
+        backlog = [[self.usage(greedy, stream * 1000 + n)
+                    for n in range(1, 1001)] for stream in range(3)]
+        feed = queue.SimpleQueue()
+        receipts = modest.stub().StreamReports(
+            iter(feed.get, None), timeout=pair.PATIENCE_S)
+        feed.put(hello(modest))
+        self.assertTrue(next(receipts).HasField("welcome"))
+        sequence = 0
+
+        def latency():
+            nonlocal sequence
+            sequence += 1
+            begin = time.monotonic()
+            feed.put(self.usage(modest, sequence))
+            self.assertTrue(next(receipts).receipt.HasField("consumption"))
+            return time.monotonic() - begin
+
+        alone = [latency() for _ in range(20)]
+        begin = time.monotonic()
+        threads = [
+            threading.Thread(target=self.send, args=(
+                greedy.stub([("grpc.use_local_subchannel_pool", 1)]), greedy,
+                reports)) for reports in backlog]
+        for thread in threads:
+            thread.start()
+        beside = []
+        while any(thread.is_alive() for thread in threads):
+            beside.append(latency())
+        took = time.monotonic() - begin
+        feed.put(None)
+        self.assertEqual(self.billed(service, greedy), 3000)
+        print(f"modest cluster: median {statistics.median(alone) * 1e3:.1f} ms "
+              f"alone, {statistics.median(beside) * 1e3:.1f} ms beside a "
+              f"greedy one, at most {max(beside) * 1e3:.1f} ms; the greedy "
+              f"one's 3000 reports took {took * 1e3:.0f} ms")
+        # It never waited for the greedy one's backlog.
+        self.assertGreater(len(beside), 5)
+        self.assertLess(max(beside), took / 2)
 
     def test_response_is_dropped_after_the_commit(self):
         service = self.service()

@@ -19,9 +19,9 @@ class ProductLoad:
     def __init__(self, product):
         self._product = product
         self._over = threading.Event()
-        self._totals = []
-        self._threads = [threading.Thread(target=self._record)
-                         for _ in range(self.THREADS)]
+        self._totals = [0] * self.THREADS
+        self._threads = [threading.Thread(target=self._record, args=(i,))
+                         for i in range(self.THREADS)]
 
     def start(self):
         for thread in self._threads:
@@ -35,8 +35,12 @@ class ProductLoad:
             thread.join()
         return sum(self._totals)
 
-    def _record(self):
-        total = 0
+    def acknowledged(self):
+        """What was acknowledged so far."""
+        return sum(self._totals)
+
+    def _record(self, thread):
+        product = None
         while not self._over.is_set():
             request = agent_pb2.RecordUsageRequest(records=[
                 agent_pb2.UsageRecord(idempotency_key=str(uuid.uuid4()),
@@ -44,12 +48,13 @@ class ProductLoad:
                                       rum_sessions=1)])
             while True:
                 try:
-                    self._product().RecordUsage(request, timeout=5)
-                    total += 1
+                    product = product or self._product()
+                    product.RecordUsage(request, timeout=5)
+                    self._totals[thread] += 1
                     break
                 except grpc.RpcError:
+                    product = None
                     time.sleep(0.02)
-        self._totals.append(total)
 
 
 def billed_sessions(fleet, cluster_id):

@@ -158,11 +158,13 @@ class Service:
     def ca(self):
         return self.dir / "ca" / "server-ca.crt"
 
+    def process_command(self):
+        return [BIN / "mc-service", "run", "--config", self.config]
+
     def start(self):
         self.starts += 1
-        self.process = Process(
-            "mc-service", [BIN / "mc-service", "run", "--config", self.config],
-            self.folder / "mc-service.log", env=self.env)
+        self.process = Process("mc-service", self.process_command(),
+                               self.folder / "mc-service.log", env=self.env)
         eventually(self._ready, "mc-service is ready")
         return self
 

@@ -16,9 +16,8 @@ namespace v1 = missioncontrol::v1;
 void EventLog::Raise(v1::ClusterEvent event) {
   CompleteEvent(event, options_.clock->Now());
   const std::string type = v1::ClusterEventType_Name(event.type());
-  const auto recorded = [this, type](const absl::Status& status,
-                                     int64_t dropped) {
-    if (status.ok()) return Kept(dropped);
+  const auto recorded = [this, type](const absl::Status& status) {
+    if (status.ok()) return Kept();
     {
       absl::MutexLock lock(&mutex_);
       ++not_kept_;
@@ -27,7 +26,7 @@ void EventLog::Raise(v1::ClusterEvent event) {
                {{"type", type}, {"detail", std::string(status.message())}});
   };
   const absl::Status valid = CheckEvent(event);
-  if (!valid.ok()) return recorded(valid, 0);
+  if (!valid.ok()) return recorded(valid);
   {
     absl::MutexLock lock(&mutex_);
     if (stopped_) return;
@@ -44,22 +43,20 @@ void EventLog::RaiseTrouble(const std::string& problem, int64_t affected_rows) {
   Raise(std::move(event));
 }
 
-void EventLog::Kept(int64_t dropped) {
+void EventLog::Kept() { options_.wake(); }
+
+void EventLog::Dropped(int64_t reports) {
   int64_t told = 0;
   {
     absl::MutexLock lock(&mutex_);
     const absl::Duration now = options_.clock->SinceBoot();
-    dropped_ += dropped;
-    if (dropped > 0 && now - dropped_told_at_ >= options_.dropped_pause) {
-      dropped_told_at_ = now;
-      told = std::exchange(dropped_, 0);
-    }
+    dropped_ += reports;
+    if (now - dropped_told_at_ < options_.dropped_pause) return;
+    dropped_told_at_ = now;
+    told = std::exchange(dropped_, 0);
   }
-  options_.wake();
-  if (told > 0) {
-    RaiseTrouble("more events wait than are kept: the oldest were dropped",
-                 told);
-  }
+  RaiseTrouble("more events waited than are kept: the oldest were dropped",
+               told);
 }
 
 void EventLog::DiskFull(bool full) {

@@ -18,8 +18,8 @@ namespace mc::agent {
 // Thread-safe.
 class EventLog final : public EventSink {
  public:
-  // What became of an event: kept, and how many older ones went for it.
-  using Recorded = std::function<void(const absl::Status&, int64_t dropped)>;
+  // What became of an event.
+  using Recorded = std::function<void(const absl::Status&)>;
 
   struct Options {
     const Clock* clock = nullptr;
@@ -27,7 +27,8 @@ class EventLog final : public EventSink {
     std::function<void(missioncontrol::v1::ClusterEvent, Recorded)> record;
     // Something waits to be sent.
     std::function<void()> wake;
-    // Events that go on being dropped are told again after this long.
+    // Events that were dropped are told once in this time at most: each telling
+    // may cost another one.
     absl::Duration dropped_pause = absl::Hours(1);
   };
 
@@ -37,9 +38,11 @@ class EventLog final : public EventSink {
 
   // An OUTBOX_TROUBLE. `problem` names no path.
   void RaiseTrouble(const std::string& problem, int64_t affected_rows);
-  // Some were kept, and older ones went for them. What is dropped for the
-  // event that tells of it is part of the next telling.
-  void Kept(int64_t dropped);
+  // Some were kept.
+  void Kept();
+  // Had to be dropped, and could not be sent until now. It is told only now,
+  // for while events are dropped what tells of it would be dropped, too.
+  void Dropped(int64_t reports) ABSL_LOCKS_EXCLUDED(mutex_);
   // The event of the beginning finds no space, as a rule; that of the end says
   // how long it lasted.
   void DiskFull(bool full);

@@ -30,6 +30,12 @@ absl::Status AlreadyRegistered(std::string_view message) {
                v1::ERROR_REASON_CLUSTER_ALREADY_REGISTERED, message);
 }
 
+absl::Status Revoked() {
+  return Error(absl::StatusCode::kPermissionDenied,
+               v1::ERROR_REASON_IDENTITY_REVOKED,
+               "The cluster was revoked; ask the vendor why.");
+}
+
 absl::Status CheckIdentity(const v1::RegisterRequest& request) {
   if (!IsUuid(request.cluster_id())) {
     return InvalidField("cluster_id",
@@ -100,6 +106,9 @@ absl::StatusOr<Cluster> DecideRegistration(Reader& reader,
                                            absl::Time now) {
   absl::StatusOr<Cluster> known = reader.GetCluster(cluster_id);
   if (absl::IsNotFound(known.status())) {
+    const absl::StatusOr<bool> erased = reader.IsErased(cluster_id);
+    if (!erased.ok()) return erased.status();
+    if (*erased) return Revoked();
     if (absl::Status room = CheckRoom(reader, license); !room.ok()) return room;
     Cluster cluster;
     cluster.id = cluster_id;
@@ -119,9 +128,7 @@ absl::StatusOr<Cluster> DecideRegistration(Reader& reader,
         "license's key, or draw another cluster ID.");
   }
   if (cluster.registration == v1::REGISTRATION_STATUS_REVOKED) {
-    return Error(absl::StatusCode::kPermissionDenied,
-                 v1::ERROR_REASON_IDENTITY_REVOKED,
-                 "The cluster was revoked; ask the vendor why.");
+    return Revoked();
   }
   if (cluster.tls_key_digest != keys.tls_key_digest ||
       cluster.site_public_key != keys.site_public_key) {
@@ -218,6 +225,11 @@ absl::StatusOr<v1::RegisterResponse> EnrollmentDesk::Register(
   response.set_cluster_certificate(std::move(certificate->der));
   response.add_ca_chain(options_.authority->cert_der());
   *response.add_document_keys() = options_.signer->document_key();
+  for (const v1::DocumentKey& key : options_.older_document_keys) {
+    if (key.key_id() != options_.signer->key_id()) {
+      *response.add_document_keys() = key;
+    }
+  }
   return response;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -64,6 +65,8 @@ class EnrollmentDesk {
     // The authority of the identities that are certified.
     std::string trust_domain;
     absl::Duration certificate_lifetime = absl::Hours(24 * 30);
+    // Keys that the signer's has followed: what they have signed still holds.
+    std::vector<v1::DocumentKey> older_document_keys = {};
   };
 
   explicit EnrollmentDesk(Options options) : options_(std::move(options)) {}

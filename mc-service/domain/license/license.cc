@@ -7,6 +7,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/civil_time.h"
 #include "common/crypto/license_key.h"
+#include "common/license/outage.h"
 #include "common/status/status.h"
 #include "common/time/proto_time.h"
 
@@ -71,7 +72,7 @@ absl::Status CheckUsable(const License& license, absl::Time now) {
 std::optional<absl::Duration> GracePeriod(const License& license) {
   if (license.model == v1::LICENSE_MODEL_SUBSCRIPTION) return std::nullopt;
   if (license.grace_period.has_value()) return license.grace_period;
-  return absl::Hours(24) * (license.model == v1::LICENSE_MODEL_TRIAL ? 7 : 14);
+  return DefaultGracePeriod(license.model);
 }
 
 v1::LicenseDocument MakeDocument(const License& license, const Account& account,

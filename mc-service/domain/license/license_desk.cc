@@ -34,12 +34,14 @@ absl::StatusOr<v1::CheckLicenseResponse> LicenseDesk::Check(
     return owner.status();
   });
   if (!read.ok()) return read;
+  const absl::Time now = options_.clock->Now();
   v1::CheckLicenseResponse response;
-  *response.mutable_license() =
-      MakeDocument(license, account, cluster_id, options_.clock->Now());
+  *response.mutable_license() = MakeDocument(license, account, cluster_id, now);
   *response.mutable_signed_license() =
       options_.signer->Sign(response.license());
-  *response.mutable_service_time() = ToProto(options_.clock->Now());
+  *response.mutable_service_time() = ToProto(now);
+  response.mutable_key_successions()->Assign(options_.key_successions.begin(),
+                                             options_.key_successions.end());
   if (options_.next_interval.has_value()) {
     *response.mutable_pacing()->mutable_next_interval() =
         ToProto(*options_.next_interval);

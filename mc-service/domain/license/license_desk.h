@@ -4,6 +4,8 @@
 
 #include <optional>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -30,12 +32,15 @@ class LicenseDesk {
     const Clock* clock = nullptr;
     // When clusters are told to check again; absent: at their own pace.
     std::optional<absl::Duration> next_interval;
+    // Signed KeySuccessionDocuments, oldest first.
+    std::vector<v1::SignedDocument> key_successions = {};
   };
 
-  explicit LicenseDesk(const Options& options) : options_(options) {}
+  explicit LicenseDesk(Options options) : options_(std::move(options)) {}
 
-  // The license as it is now, whatever its status, typed and signed. Errors
-  // as LicenseOf.
+  // The license as it is now, whatever its status, typed and signed; with the
+  // time that it is here, and the keys that followed others. Errors as
+  // LicenseOf.
   absl::StatusOr<v1::CheckLicenseResponse> Check(
       std::string_view cluster_id) const;
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "common/crypto/document.h"
 #include "common/status/status.h"
 #include "common/time/clock.h"
@@ -25,13 +27,15 @@ class LicenseDeskTest : public testing::Test {
     return LicenseDesk({.store = &store_,
                         .signer = &signer_,
                         .clock = &clock_,
-                        .next_interval = next_interval_});
+                        .next_interval = next_interval_,
+                        .key_successions = key_successions_});
   }
 
   SimulatedClock clock_{absl::FromUnixSeconds(1'777'888'800)};
   FakeStore store_;
   const DocumentSigner signer_{PrivateKey::GenerateEd25519()};
   std::optional<absl::Duration> next_interval_;
+  std::vector<v1::SignedDocument> key_successions_;
 };
 
 TEST_F(LicenseDeskTest, TypedAndSignedLicenseAreTheSame) {
@@ -74,6 +78,18 @@ TEST_F(LicenseDeskTest, HintsWhenToCheckAgainOnlyWhereConfigured) {
   EXPECT_FALSE(Desk().Check("cluster-1")->has_pacing());
   next_interval_ = absl::Minutes(2);
   EXPECT_EQ(Desk().Check("cluster-1")->pacing().next_interval().seconds(), 120);
+}
+
+TEST_F(LicenseDeskTest, TellsTheTimeAndTheKeysThatFollow) {
+  auto answer = Desk().Check("cluster-1");
+  EXPECT_EQ(answer->service_time().seconds(),
+            absl::ToUnixSeconds(clock_.Now()));
+  EXPECT_EQ(answer->key_successions_size(), 0);
+  key_successions_.emplace_back().set_key_id("first");
+  key_successions_.emplace_back().set_key_id("second");
+  answer = Desk().Check("cluster-1");
+  ASSERT_EQ(answer->key_successions_size(), 2);
+  EXPECT_EQ(answer->key_successions(0).key_id(), "first");
 }
 
 }  // namespace

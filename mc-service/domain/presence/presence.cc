@@ -129,11 +129,13 @@ void Presence::Flush(absl::Time now, std::function<void(absl::Status)> done) {
   }
   auto work = [changes](Writer& writer) -> absl::Status {
     for (const NodePresence& change : changes->nodes) {
-      if (absl::Status s = writer.AddPresence(change); !s.ok()) return s;
+      const absl::Status s = writer.AddPresence(change);
+      // A cluster that was erased meanwhile must not hold up the others.
+      if (!s.ok() && !absl::IsNotFound(s)) return s;
     }
     for (const CloneNews& news : changes->clones) {
-      absl::Status s = writer.SetCloneSuspected(news.cluster_id, news.at);
-      if (!s.ok()) return s;
+      const absl::Status s = writer.SetCloneSuspected(news.cluster_id, news.at);
+      if (!s.ok() && !absl::IsNotFound(s)) return s;
     }
     return absl::OkStatus();
   };

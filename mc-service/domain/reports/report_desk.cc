@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/crypto/document.h"
+#include "common/failpoint/failpoint.h"
 #include "common/log/log.h"
 #include "common/status/status.h"
 #include "common/time/clock.h"
@@ -138,6 +139,7 @@ absl::StatusOr<bool> AnsweredBefore(Writer& writer, const ReportKey& key,
 
 absl::Status RecordOnce(Writer& writer, const LedgerOptions& ledger,
                         ConsumptionWork& work, v1::ReportReceipt& receipt) {
+  MC_FAILPOINT("service.record.before");
   const absl::StatusOr<bool> answered = AnsweredBefore(
       writer, work.key, work.digest, work.stored.consumption.time_frame(),
       work.stored.accepted_at, receipt);
@@ -244,6 +246,7 @@ absl::StatusOr<v1::Welcome> ReportDesk::Greet(const v1::Hello& hello) {
 }
 
 void ReportDesk::Accept(Submission submission, Done done) {
+  MC_FAILPOINT("service.report.received");
   const v1::ReportEnvelope& report = submission.report;
   const ReportKey key = KeyOf(submission);
   if (absl::Status s = CheckEnvelope(report); !s.ok()) {

@@ -267,8 +267,9 @@ TEST_F(ReportDeskTest, BacklogIsPacedAndFreshReportsAreNot) {
   hello.set_cluster_id("c-1");
   hello.set_agent_instance_id("agent-1");
   EXPECT_TRUE(desk.Greet(hello)->pacing().has_retry_after());
+  const v1::ReportEnvelope again = old(3);
   clock_.Advance(absl::Milliseconds(500));
-  const v1::ReportReceipt slowed = accept(old(3));
+  const v1::ReportReceipt slowed = accept(again);
   EXPECT_TRUE(slowed.has_consumption()) << slowed.DebugString();
   EXPECT_TRUE(slowed.pacing().has_retry_after());
   clock_.Advance(absl::Minutes(1));

@@ -83,6 +83,7 @@ class HeldStore : public Store {
         std::move(done));
   }
 
+  absl::Status Scrub() override { return inner_->Scrub(); }
   void Stop() override { inner_->Stop(); }
 
  private:

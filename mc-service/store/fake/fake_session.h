@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -59,6 +61,9 @@ struct FakeState {
   int64_t last_finding = 0;
   FakeTable<SequenceGap> gaps;
   uint64_t service_epoch = 0;
+  std::optional<absl::Time> retained_until;
+  bool scrub_pending = false;
+  std::set<std::string, std::less<>> erased_clusters;
 };
 
 class FakeSession final : public Writer {
@@ -103,6 +108,15 @@ class FakeSession final : public Writer {
   absl::StatusOr<Paged<Release>> ListReleases(v1::Component component,
                                               const Page& page) override;
   absl::StatusOr<uint64_t> ServiceEpoch() override;
+
+  absl::StatusOr<UpkeepState> Upkeep() override;
+  absl::StatusOr<bool> IsErased(std::string_view cluster_id) override;
+  absl::StatusOr<int64_t> Prune(Prunable what, absl::Time before,
+                                int max_rows) override;
+  absl::Status SetRetainedUntil(absl::Time time) override;
+  absl::Status BeginErasure(std::string_view account_id) override;
+  absl::StatusOr<bool> EraseSome(std::string_view account_id, int max_rows,
+                                 ErasedRows& erased) override;
 
   absl::Status InsertAccount(const Account& account) override;
   absl::Status InsertLicense(const License& license) override;

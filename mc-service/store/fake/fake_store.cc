@@ -33,6 +33,14 @@ bool FakeStore::Write(WriteWork work, WriteDone done) {
   return true;
 }
 
+absl::Status FakeStore::Scrub() {
+  absl::MutexLock lock(&mutex_);
+  auto scrubbed = std::make_shared<FakeState>(*state_);
+  scrubbed->scrub_pending = false;
+  state_ = std::move(scrubbed);
+  return absl::OkStatus();
+}
+
 void FakeStore::Stop() {
   {
     absl::MutexLock lock(&mutex_);

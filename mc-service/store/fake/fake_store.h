@@ -34,6 +34,7 @@ class FakeStore final : public Store {
   absl::Status Read(ReadWork work) override ABSL_LOCKS_EXCLUDED(mutex_);
   bool Write(WriteWork work, WriteDone done) override
       ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Scrub() override ABSL_LOCKS_EXCLUDED(mutex_);
   void Stop() override ABSL_LOCKS_EXCLUDED(mutex_, join_mutex_);
 
   // The next commit keeps nothing, and its works all end with `error`.

@@ -170,6 +170,9 @@ absl::Status FakeSession::SetCloneSuspected(std::string_view cluster_id,
 }
 
 absl::Status FakeSession::AddExchangeCount(const ExchangeCount& count) {
+  if (state_.erased_clusters.contains(count.cluster_id)) {
+    return absl::OkStatus();
+  }
   ExchangeCount* row =
       FindRow(writable_->exchange_counts, [&](const ExchangeCount& row) {
         return row.cluster_id == count.cluster_id &&

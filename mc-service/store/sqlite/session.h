@@ -183,6 +183,15 @@ class Session final : public Writer {
   absl::Status InsertRelease(const Release& release) override;
   absl::StatusOr<uint64_t> ServiceEpoch() override;
 
+  absl::StatusOr<UpkeepState> Upkeep() override;
+  absl::StatusOr<bool> IsErased(std::string_view cluster_id) override;
+  absl::StatusOr<int64_t> Prune(Prunable what, absl::Time before,
+                                int max_rows) override;
+  absl::Status SetRetainedUntil(absl::Time time) override;
+  absl::Status BeginErasure(std::string_view account_id) override;
+  absl::StatusOr<bool> EraseSome(std::string_view account_id, int max_rows,
+                                 ErasedRows& erased) override;
+
  private:
   // The texts of statements are constants, or put together from constants.
 

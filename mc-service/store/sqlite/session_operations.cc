@@ -66,6 +66,11 @@ absl::StatusOr<Paged<ExchangeCount>> Session::ListExchangeCounts(
 }
 
 absl::Status Session::AddExchangeCount(const ExchangeCount& count) {
+  if (!count.cluster_id.empty()) {
+    const absl::StatusOr<bool> erased = IsErased(count.cluster_id);
+    if (!erased.ok()) return erased.status();
+    if (*erased) return absl::OkStatus();
+  }
   return Run(
       "INSERT INTO exchange_count (cluster_id, exchange, succeeded, failed, "
       "last_at_us, last_result) VALUES (?, ?, ?, ?, ?, ?) "

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -85,9 +86,34 @@ class SqliteStore final : public Store {
         std::move(done));
   }
 
+  absl::Status Scrub() override {
+    return committer_.RunOutsideTransactions([](Database& writer) {
+      // The copy is too large for the memory. What is left between rows that
+      // were moved goes with it; SQLite overwrites the rest as it deletes.
+      absl::Status status =
+          writer.Exec("PRAGMA secure_delete = ON; PRAGMA temp_store = FILE");
+      if (status.ok()) status = writer.Exec("VACUUM");
+      writer.Exec("PRAGMA temp_store = MEMORY").IgnoreError();
+      if (status.ok()) status = EmptyLog(writer);
+      if (!status.ok()) return status;
+      return writer.Exec("UPDATE store_info SET scrub_pending = 0");
+    });
+  }
+
   void Stop() override { committer_.Stop(); }
 
  private:
+  static absl::Status EmptyLog(Database& writer) {
+    absl::StatusOr<sqlite::Statement> checkpoint =
+        writer.Prepare("PRAGMA wal_checkpoint(TRUNCATE)");
+    if (!checkpoint.ok()) return checkpoint.status();
+    const absl::StatusOr<bool> row = checkpoint->Step();
+    if (!row.ok()) return row.status();
+    if (checkpoint->Int64(0) == 0) return absl::OkStatus();
+    return absl::UnavailableError(
+        "somebody reads the store's log; it could not be emptied yet");
+  }
+
   std::unique_ptr<Database> Borrow() {
     absl::MutexLock lock(&mutex_);
     const auto any = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
@@ -115,6 +141,8 @@ class SqliteStore final : public Store {
 
 }  // namespace
 
+int NewestStoreVersion() { return std::rbegin(kMigrations)->version; }
+
 absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(SqliteOptions options) {
   absl::StatusOr<std::unique_ptr<Database>> writer =
       Database::Open(options.path, {.create = options.create});
@@ -132,6 +160,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(SqliteOptions options) {
     readers.push_back(*std::move(reader));
   }
   GroupCommitter::Options commits;
+  commits.name = "service";
   commits.max_batch = options.max_batch;
   commits.max_queue = options.max_queue;
   commits.observer = std::move(options.observer);

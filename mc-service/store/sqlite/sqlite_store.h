@@ -38,6 +38,9 @@ struct SqliteOptions {
 // Read can wait for a connection forever.
 absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(SqliteOptions options);
 
+// The schema version that OpenSqliteStore brings a store to.
+int NewestStoreVersion();
+
 }  // namespace mc::service
 
 #endif  // MC_SERVICE_STORE_SQLITE_SQLITE_STORE_H_

@@ -8,13 +8,17 @@
 
 #include <cstdint>
 #include <fstream>
+#include <iterator>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
 #include "common/files/temp_dir.h"
+#include "common/sqlite/database.h"
 #include "common/sqlite/testing.h"
+#include "mc-service/store/sqlite/schema_tree.h"
 
 namespace mc::service {
 namespace {
@@ -58,6 +62,115 @@ TEST_F(SqliteStoreTest, WhatDoneWasCalledForOutlivesTheProcess) {
   ASSERT_EQ(SignalThatEnded(child), SIGKILL);
   auto store = OpenOrDie();
   EXPECT_TRUE(HasAccount(*store).ok()) << HasAccount(*store);
+}
+
+std::string FileBytes(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+// Rows of many sizes for an account, with its name in each.
+absl::Status Fill(Writer& writer, const std::string& account) {
+  const std::string cluster = "cluster-of-" + account;
+  absl::Status status =
+      writer.InsertAccount({account, account + " Inc.", absl::UnixEpoch()});
+  License license;
+  license.id = "license-of-" + account;
+  license.account_id = account;
+  license.name = "license named " + account;
+  license.key_digest = "digest-" + account;
+  license.key_hint = "HINT";
+  status.Update(writer.InsertLicense(license));
+  Cluster row;
+  row.id = cluster;
+  row.license_id = license.id;
+  row.user_name = "user-" + account;
+  status.Update(writer.PutCluster(row));
+  for (uint64_t sequence = 1; sequence <= 200; ++sequence) {
+    StoredConsumption stored;
+    stored.key = {cluster, v1::LANE_BILLING, 1, sequence};
+    stored.license_id = license.id;
+    auto* environment = stored.consumption.add_environments();
+    environment->set_environment_id("environment-of-" + account);
+    auto* monitor = environment->add_synthetic_monitors();
+    monitor->set_monitor_id("m");
+    monitor->set_description(account + std::string(sequence * 37 % 2000, 'x') +
+                             account);
+    environment->add_hosts()->set_host_id("host-of-" + account);
+    status.Update(writer.InsertConsumption(stored));
+    status.Update(writer.InsertReport({.key = stored.key,
+                                       .digest = "d",
+                                       .receipt = "receipt " + account,
+                                       .accepted_at = absl::UnixEpoch()}));
+  }
+  return status;
+}
+
+TEST_F(SqliteStoreTest, OfAnErasedAccountNoByteIsLeft) {
+  auto store = OpenOrDie();
+  ASSERT_TRUE(store
+                  ->WriteAndWait([](Writer& writer) {
+                    absl::Status filled = Fill(writer, "acme-corporation");
+                    filled.Update(Fill(writer, "others"));
+                    return filled;
+                  })
+                  .ok());
+  const std::string wal = path_ + "-wal";
+  ASSERT_NE((FileBytes(path_) + FileBytes(wal)).find("acme-corporation"),
+            std::string::npos);
+  ErasedRows erased;
+  absl::StatusOr<bool> finished = false;
+  ASSERT_TRUE(store
+                  ->WriteAndWait([](Writer& writer) {
+                    return writer.BeginErasure("acme-corporation");
+                  })
+                  .ok());
+  int chunks = 0;
+  while (finished.ok() && !*finished) {
+    ++chunks;
+    ASSERT_TRUE(store
+                    ->WriteAndWait([&](Writer& writer) {
+                      finished =
+                          writer.EraseSome("acme-corporation", 100, erased);
+                      return finished.status();
+                    })
+                    .ok());
+  }
+  EXPECT_GT(chunks, 5);
+  EXPECT_EQ(erased.reports, 200);
+  const absl::Status scrubbed = store->Scrub();
+  ASSERT_TRUE(scrubbed.ok()) << scrubbed;
+  for (const std::string& file : {path_, wal}) {
+    EXPECT_EQ(FileBytes(file).find("acme-corporation"), std::string::npos)
+        << file;
+  }
+  EXPECT_NE(FileBytes(path_).find("environment-of-others"), std::string::npos);
+  store->Stop();
+}
+
+// An erasure finds the tables by their references: a table that has none is
+// either nobody's, or would keep a customer's rows.
+TEST_F(SqliteStoreTest, EveryTableIsErasedWithItsAccountOrIsNobodys) {
+  OpenOrDie()->Stop();
+  auto database = *sqlite::Database::Open(path_);
+  const auto tree = SchemaTree::Below(*database, "account", "account_id = ?1");
+  ASSERT_TRUE(tree.ok()) << tree.status();
+  std::set<std::string> found = {"erased_cluster", "operator",
+                                 "release",        "schema_migration",
+                                 "store_info",     "ledger_backlog"};
+  for (const SchemaTree::Table& table : tree->tables()) {
+    found.insert(table.name);
+    EXPECT_FALSE(table.key.empty()) << table.name;
+  }
+  auto tables = *database->Prepare(
+      "SELECT name FROM sqlite_schema WHERE type = 'table' AND "
+      "name NOT LIKE 'sqlite\\_%' ESCAPE '\\'");
+  int count = 0;
+  for (; *tables.Step(); ++count) {
+    EXPECT_TRUE(found.contains(tables.Text(0))) << tables.Text(0);
+  }
+  EXPECT_GT(count, 20);
+  EXPECT_EQ(tree->tables().back().name, "account");
 }
 
 TEST_F(SqliteStoreTest, WhatWasNotCommittedDiesWithTheProcess) {
