@@ -137,8 +137,8 @@ absl::StatusOr<bool> AnsweredBefore(Writer& writer, const ReportKey& key,
   return true;
 }
 
-absl::Status RecordOnce(Writer& writer, ConsumptionWork& work,
-                        v1::ReportReceipt& receipt) {
+absl::Status RecordOnce(Writer& writer, const LedgerOptions& ledger,
+                        ConsumptionWork& work, v1::ReportReceipt& receipt) {
   MC_FAILPOINT("service.record.before");
   const absl::StatusOr<bool> answered = AnsweredBefore(
       writer, work.key, work.digest, work.stored.consumption.time_frame(),
@@ -156,7 +156,7 @@ absl::Status RecordOnce(Writer& writer, ConsumptionWork& work,
     return noted;
   }
   absl::StatusOr<v1::ConsumptionResult> result =
-      RecordConsumption(writer, *license, work.stored);
+      RecordConsumption(writer, *license, work.stored, ledger);
   if (!result.ok()) return result.status();
   receipt = ReceiptFor(work.key);
   *receipt.mutable_consumption() = *std::move(result);
@@ -345,8 +345,8 @@ void ReportDesk::AcceptConsumption(Submission submission, Done done) {
   auto receipt = std::make_shared<v1::ReportReceipt>();
   Write(
       work->key, receipt,
-      [work, receipt](Writer& writer) {
-        return RecordOnce(writer, *work, *receipt);
+      [this, work, receipt](Writer& writer) {
+        return RecordOnce(writer, options_.ledger, *work, *receipt);
       },
       std::move(done));
 }
