@@ -25,7 +25,7 @@ using sqlite::MigrationStage;
 using sqlite::testing::Fork;
 using sqlite::testing::SignalThatEnded;
 
-constexpr int kLedgerMigration = 5;
+constexpr int kLedgerMigration = 4;
 
 // Ends the process before a work, after it, or after its commit.
 class DyingStore final : public Store {
