@@ -46,6 +46,7 @@ class DyingStore final : public Store {
           done(std::move(status));
         });
   }
+  absl::Status Scrub() override { return inner_->Scrub(); }
   void Stop() override { inner_->Stop(); }
 
  private:
