@@ -17,6 +17,8 @@ namespace {
 
 // Rows of one call of an export.
 constexpr int kExportPage = 1000;
+// 9999-12-31T23:59:59Z, the last time that a message can hold.
+constexpr int64_t kEndOfTime = 253'402'300'799;
 // A ledger of years is not verified in the seconds of other calls.
 constexpr absl::Duration kVerifyTimeout = absl::Hours(1);
 
@@ -88,6 +90,11 @@ struct Listing {
   }
 
   absl::Status Complete() {
+    if (!from.empty() || !to.empty()) {
+      // A period has both ends.
+      request.mutable_period()->mutable_start()->set_seconds(0);
+      request.mutable_period()->mutable_end()->set_seconds(kEndOfTime);
+    }
     if (!from.empty()) {
       const auto time = TimeValue("--from", from);
       if (!time.ok()) return time.status();

@@ -240,7 +240,7 @@ class LedgerTest(pair.PairTest):
             shown = update("--rum-sessions", "12", "--overage", "allowed",
                            "--entitlement", "overage.rum_sessions=5",
                            "--host-units", "1").stdout
-        self.assertRegex(shown, r"RUM sessions +12")
+        self.assertRegex(shown, r"RUM sessions: +12")
         # What was accepted before keeps its answer.
         self.assertEqual(cluster.send(reached), [before])
         answer = cluster.use(3, environment(sessions=3))
