@@ -36,6 +36,8 @@
 #include "mc-service/domain/enrollment/enrollment_desk.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
 #include "mc-service/domain/findings/gap_watch.h"
+#include "mc-service/domain/findings/gaps.h"
+#include "mc-service/domain/ledger/ledger.h"
 #include "mc-service/domain/license/license_desk.h"
 #include "mc-service/domain/pacing/admission.h"
 #include "mc-service/domain/pacing/retry_slots.h"
@@ -275,6 +277,7 @@ struct Graph {
     options.executor = &executor;
     options.metrics = &rpc_metrics;
     options.cluster_changed = std::bind_front(&Graph::ClusterChanged, this);
+    options.has_gap = HasGap;
     return options;
   }
 
@@ -355,6 +358,9 @@ class RunningServer : public Server {
   absl::Status BuildGraph() {
     absl::StatusOr<std::unique_ptr<Store>> store = OpenStore();
     if (!store.ok()) return store.status();
+    // Before any report: what a version without a ledger has left.
+    const absl::Status entered = EnterBacklog(**store, {});
+    if (!entered.ok()) return entered;
     const absl::StatusOr<std::string> key_pem =
         ReadPrivateFile(state().DocumentKeyFile());
     if (!key_pem.ok()) return key_pem.status();

@@ -149,6 +149,29 @@ grpc::ServerUnaryReactor* FleetService::GetLicense(
       });
 }
 
+grpc::ServerUnaryReactor* FleetService::UpdateLicense(
+    grpc::CallbackServerContext* context,
+    const v1::UpdateLicenseRequest* request,
+    v1::UpdateLicenseResponse* response) {
+  return options_.calls->Unary(
+      context, "/missioncontrol.v1.FleetService/UpdateLicense",
+      v1::EXCHANGE_UNSPECIFIED, request, response,
+      [=, this](const Caller& caller, std::string*) -> absl::Status {
+        const absl::Time now = options_.clock->Now();
+        const auto license =
+            service::UpdateLicense(*options_.store, *request, now);
+        if (!license.ok()) return license.status();
+        LogInfo("license updated",
+                {{"operator", caller.id}, {"license_id", license->id}});
+        return options_.store->Read([&](Reader& reader) -> absl::Status {
+          auto shown = ShowLicense(reader, *license, now);
+          if (!shown.ok()) return shown.status();
+          *response->mutable_license() = *std::move(shown);
+          return absl::OkStatus();
+        });
+      });
+}
+
 template <typename Request, typename Response>
 grpc::ServerUnaryReactor* FleetService::ChangeState(
     grpc::CallbackServerContext* context, std::string_view full_method,

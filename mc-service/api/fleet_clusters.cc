@@ -93,7 +93,7 @@ absl::StatusOr<v1::ConsumptionResult> UsageOf(Reader& reader,
       environments.insert(environment.environment_id());
     }
   }
-  return Balance(reader, license, QuotaPeriod(license, now),
+  return Balance(reader, license, now, cluster_id,
                  {environments.begin(), environments.end()});
 }
 

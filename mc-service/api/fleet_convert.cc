@@ -139,6 +139,41 @@ v1::ExchangeCount ToProto(const ExchangeCount& count) {
   return proto;
 }
 
+v1::LedgerEntry ToProto(const LedgerEntry& entry) {
+  v1::LedgerEntry proto;
+  proto.set_account_id(entry.account_id);
+  proto.set_license_id(entry.license_id);
+  proto.set_cluster_id(entry.cluster_id);
+  proto.set_environment_id(entry.identity.environment_id);
+  proto.set_meter(entry.identity.meter);
+  proto.set_meter_id(entry.identity.meter_id);
+  proto.set_unit(entry.identity.unit);
+  proto.set_resource_id(entry.identity.resource_id);
+  *proto.mutable_time_frame()->mutable_start() = mc::ToProto(entry.start);
+  *proto.mutable_time_frame()->mutable_end() = mc::ToProto(entry.end);
+  proto.set_quantity(entry.quantity);
+  proto.set_epoch(entry.epoch);
+  proto.set_sequence(entry.sequence);
+  *proto.mutable_accepted_at() = mc::ToProto(entry.accepted_at);
+  return proto;
+}
+
+v1::UsageTotal ToProto(const UsageTotal& total, bool complete) {
+  v1::UsageTotal proto;
+  proto.set_account_id(total.account_id);
+  proto.set_license_id(total.license_id);
+  proto.set_cluster_id(total.cluster_id);
+  proto.set_environment_id(total.environment_id);
+  proto.set_meter(total.meter);
+  proto.set_meter_id(total.meter_id);
+  proto.set_unit(total.unit);
+  *proto.mutable_period()->mutable_start() = mc::ToProto(total.period_start);
+  *proto.mutable_period()->mutable_end() = mc::ToProto(total.period_end);
+  proto.set_quantity(total.quantity);
+  proto.set_complete(complete);
+  return proto;
+}
+
 absl::StatusOr<v1::License> ShowLicense(Reader& reader, const License& license,
                                         absl::Time now) {
   const auto account = reader.GetAccount(license.account_id);

@@ -12,6 +12,7 @@
 #include "missioncontrol/v1/fleet_clusters.pb.h"
 #include "missioncontrol/v1/fleet_exchanges.pb.h"
 #include "missioncontrol/v1/fleet_releases.pb.h"
+#include "missioncontrol/v1/fleet_usage.pb.h"
 
 namespace mc::service {
 
@@ -27,6 +28,8 @@ v1::HealthReport ToProto(StoredHealth health);
 v1::ConsumptionReport ToProto(StoredConsumption consumption);
 v1::Release ToProto(const Release& release);
 v1::ExchangeCount ToProto(const ExchangeCount& count);
+v1::LedgerEntry ToProto(const LedgerEntry& entry);
+v1::UsageTotal ToProto(const UsageTotal& total, bool complete);
 
 // A license with the names and numbers that are shown with it.
 absl::StatusOr<v1::License> ShowLicense(Reader& reader, const License& license,

@@ -2,8 +2,8 @@
 //
 // Each handler is guard (by CallRunner), convert, one call of the domain or
 // the store, convert, finish. They are spread over files by subject:
-// fleet_accounts.cc, fleet_clusters.cc, fleet_erase.cc, fleet_events.cc,
-// fleet_findings.cc, fleet_releases.cc, fleet_exchanges.cc.
+// fleet_accounts.cc, fleet_clusters.cc, fleet_erase.cc, fleet_usage.cc,
+// fleet_events.cc, fleet_findings.cc, fleet_releases.cc, fleet_exchanges.cc.
 #ifndef MC_SERVICE_API_FLEET_SERVICE_H_
 #define MC_SERVICE_API_FLEET_SERVICE_H_
 
@@ -47,6 +47,12 @@ class FleetService : public v1::FleetService::CallbackService {
     // Told when a cluster's row has changed, so that caches forget it and, for
     // a revoked one, its streams end.
     std::function<void(std::string_view cluster_id)> cluster_changed;
+    // Whether reports of the cluster are known to be missing whose usage lies
+    // in [from, to). Null: none ever are.
+    std::function<absl::StatusOr<bool>(Reader& reader,
+                                       std::string_view cluster_id,
+                                       absl::Time from, absl::Time to)>
+        has_gap;
   };
 
   explicit FleetService(Options options) : options_(std::move(options)) {}
@@ -62,6 +68,7 @@ class FleetService : public v1::FleetService::CallbackService {
   MC_RPC(CreateLicense)
   MC_RPC(ListLicenses)
   MC_RPC(GetLicense)
+  MC_RPC(UpdateLicense)
   MC_RPC(SuspendLicense)
   MC_RPC(ResumeLicense)
   MC_RPC(RevokeLicense)
@@ -71,6 +78,9 @@ class FleetService : public v1::FleetService::CallbackService {
   MC_RPC(RevokeCluster)
   MC_RPC(ListHealthReports)
   MC_RPC(ListConsumption)
+  MC_RPC(ListUsage)
+  MC_RPC(ListLedgerEntries)
+  MC_RPC(VerifyLedger)
   MC_RPC(ListExchangeCounts)
   MC_RPC(ListFindings)
   MC_RPC(ListEvents)
@@ -91,10 +101,6 @@ class FleetService : public v1::FleetService::CallbackService {
     return options_.calls->Unimplemented(                                     \
         context, "/missioncontrol.v1.FleetService/" #Name);                   \
   }
-  MC_NOT_YET(UpdateLicense)
-  MC_NOT_YET(ListUsage)
-  MC_NOT_YET(ListLedgerEntries)
-  MC_NOT_YET(VerifyLedger)
   MC_NOT_YET(CreateRollout)
   MC_NOT_YET(ListRollouts)
   MC_NOT_YET(RequestRemoteAccess)

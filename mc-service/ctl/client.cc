@@ -93,6 +93,10 @@ absl::Status Client::Explain(const grpc::Status& status) const {
 
 absl::Status Client::Print(const google::protobuf::Message& response,
                            const std::function<std::string()>& table) const {
+  if (options_.csv) {
+    return absl::InvalidArgumentError(
+        "this command does not know --output csv; use table or json");
+  }
   if (!options_.json) {
     std::cout << table() << std::flush;
     return absl::OkStatus();

@@ -28,6 +28,8 @@ class Client {
     absl::Duration timeout = absl::Seconds(10);
     // Results as JSON, for programs.
     bool json = false;
+    // Results as CSV (RFC 4180); only listings that say so know it.
+    bool csv = false;
   };
 
   // Where mcctl looks for its configuration: $MCCTL_CONFIG, else
@@ -59,7 +61,8 @@ class Client {
   // The status of a call, with a hint where gRPC says too little.
   absl::Status Explain(const grpc::Status& status) const;
 
-  // Prints the response as JSON, or what `table` makes of it.
+  // Prints the response as JSON, or what `table` makes of it. INVALID_ARGUMENT
+  // where CSV was asked for.
   absl::Status Print(const google::protobuf::Message& response,
                      const std::function<std::string()>& table) const;
 

@@ -38,6 +38,11 @@ struct PageOptions {
 
 void AddAccountCommands(CLI::App& app, Context& context);
 void AddLicenseCommands(CLI::App& app, Context& context);
+// `license update`, below the group of the others.
+void AddLicenseUpdate(CLI::App& group, Context& context);
+// A license for people.
+std::string LicenseText(const v1::License& license);
+void AddUsageCommands(CLI::App& app, Context& context);
 void AddClusterCommands(CLI::App& app, Context& context);
 void AddConsumptionCommands(CLI::App& app, Context& context);
 void AddReleaseCommands(CLI::App& app, Context& context);

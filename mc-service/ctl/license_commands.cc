@@ -15,7 +15,9 @@ std::string LimitText(bool has, int64_t value) {
   return has ? absl::StrCat(value) : "unlimited";
 }
 
-std::string TextOf(const v1::License& license) {
+}  // namespace
+
+std::string LicenseText(const v1::License& license) {
   const v1::LicenseLimits& limits = license.limits();
   std::vector<std::pair<std::string, std::string>> lines = {
       {"License", license.license_id()},
@@ -55,6 +57,8 @@ std::string TextOf(const v1::License& license) {
   }
   return Properties(lines);
 }
+
+namespace {
 
 // What `license create` was given, before it is a request.
 struct CreateOptions {
@@ -126,9 +130,9 @@ void AddCreate(CLI::App& group, Context& context) {
             client.Call(&FleetStub::CreateLicense, options->request, &response);
         if (!status.ok()) return status;
         return client.Print(response, [&] {
-          return absl::StrCat(TextOf(response.license()), "\nLicense key (it ",
-                              "is not shown again): ", response.license_key(),
-                              "\n");
+          return absl::StrCat(
+              LicenseText(response.license()), "\nLicense key (it ",
+              "is not shown again): ", response.license_key(), "\n");
         });
       });
   v1::CreateLicenseRequest& request = options->request;
@@ -207,7 +211,7 @@ void AddById(CLI::App& group, Context& context, const std::string& name,
         absl::Status status = client.Call(method, *request, &response);
         if (!status.ok()) return status;
         return client.Print(response,
-                            [&] { return TextOf(response.license()); });
+                            [&] { return LicenseText(response.license()); });
       });
   command
       ->add_option_function<std::string>(
@@ -254,6 +258,7 @@ void AddLicenseCommands(CLI::App& app, Context& context) {
   command->add_option("--account", *account, "Only of this account");
   page->AddTo(*command);
 
+  AddLicenseUpdate(*group, context);
   AddById(*group, context, "show", "Show one license", &FleetStub::GetLicense);
   AddById(*group, context, "suspend",
           "Suspend a license: installations and updates stop",

@@ -33,13 +33,15 @@ int Run(int argc, char** argv) {
   app.add_option("--config", client.options().config_file,
                  "Configuration (default: $MCCTL_CONFIG, else "
                  "~/.config/mcctl/mcctl.yaml)");
-  app.add_option("--output", output, "table (default) or json")
-      ->check(CLI::IsMember({"table", "json"}));
+  app.add_option("--output", output,
+                 "table (default) or json; usage and ledger entries also csv")
+      ->check(CLI::IsMember({"table", "json", "csv"}));
   app.add_option("--timeout", timeout_seconds, "Seconds for one call (10)")
       ->check(CLI::PositiveNumber);
   app.set_version_flag("--version", std::string("mcctl " MC_VERSION));
   app.parse_complete_callback([&] {
     client.options().json = output == "json";
+    client.options().csv = output == "csv";
     client.options().timeout = absl::Seconds(timeout_seconds);
   });
 
@@ -48,6 +50,7 @@ int Run(int argc, char** argv) {
   mc::service::AddLicenseCommands(app, context);
   mc::service::AddClusterCommands(app, context);
   mc::service::AddConsumptionCommands(app, context);
+  mc::service::AddUsageCommands(app, context);
   mc::service::AddReleaseCommands(app, context);
   mc::service::AddEventCommands(app, context);
   mc::service::AddExchangeCommands(app, context);

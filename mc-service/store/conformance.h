@@ -27,6 +27,10 @@ struct ConformanceBackend {
 };
 
 class StoreConformance : public ::testing::TestWithParam<ConformanceBackend> {
+ public:
+  // `seconds` after the start of some UTC hour.
+  static absl::Time At(int64_t seconds);
+
  protected:
   static constexpr size_t kMaxQueue = 64;
 
@@ -74,8 +78,6 @@ class StoreConformance : public ::testing::TestWithParam<ConformanceBackend> {
   // l2 and cluster c3.
   void AddFleet();
 
-  // `seconds` after some moment.
-  static absl::Time At(int64_t seconds);
   static Account MakeAccount(const std::string& id);
   static License MakeLicense(const std::string& id,
                              const std::string& account_id);

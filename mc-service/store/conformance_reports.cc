@@ -338,61 +338,14 @@ TEST_P(StoreConformance, IntervalsOfAHostComeFromAllReportsOfTheHour) {
       Read([](Reader& r) { return r.HostIntervals("c1", "e1", "h1", At(0)); });
   ASSERT_TRUE(intervals.ok()) << intervals.status();
   ASSERT_EQ(intervals->size(), 4u);
-  EXPECT_EQ(Difference(Interval(At(0), absl::Minutes(1)), (*intervals)[0]), "");
-  EXPECT_EQ(
-      Difference(Interval(At(1920), absl::Nanoseconds(61)), (*intervals)[3]),
-      "");
+  EXPECT_EQ((*intervals)[0].epoch, 7u);
+  EXPECT_EQ((*intervals)[0].start, At(0));
+  EXPECT_EQ((*intervals)[0].end, At(60));
+  EXPECT_EQ((*intervals)[3].start, At(1920));
+  EXPECT_EQ((*intervals)[3].end, At(1920) + absl::Nanoseconds(61));
   EXPECT_THAT(
       *Read([](Reader& r) { return r.HostIntervals("c2", "e1", "h1", At(0)); }),
       IsEmpty());
-}
-
-TEST_P(StoreConformance, HostUnitsAreSummedByHour) {
-  AddFleet();
-  const auto put = [&](const std::string& license, const std::string& cluster,
-                       const std::string& environment, const std::string& host,
-                       int64_t hour, int64_t units) {
-    WriteOk([&](Writer& w) {
-      return w.PutHostHour({license, cluster, environment, host,
-                            At(hour * 3600), absl::Minutes(50), units});
-    });
-  };
-  put("l1", "c1", "e1", "h1", 1, 250);
-  put("l1", "c1", "e1", "h1", 1, 500);
-  put("l1", "c1", "e2", "h1", 1, 100);
-  put("l1", "c2", "e1", "h1", 1, 1000);
-  put("l2", "c3", "e1", "h1", 1, 7000);
-  put("l1", "c1", "e1", "h1", 2, 0);
-  put("l1", "c1", "e1", "h1", 4, 25);
-  put("l1", "c1", "e1", "h1", 3, 10);
-  const auto hours = [&](const std::string& environment, int64_t from,
-                         int64_t to) {
-    const auto rows = Read([&](Reader& r) {
-      return r.HostUnitHours("l1", environment, At(from * 3600), At(to * 3600));
-    });
-    EXPECT_TRUE(rows.ok()) << rows.status();
-    std::vector<std::pair<int64_t, int64_t>> result;
-    for (const HostUnitHour& row : *rows) {
-      result.emplace_back(absl::ToInt64Hours(row.hour - At(0)),
-                          row.host_units_milli);
-    }
-    return result;
-  };
-  using Hour = std::pair<int64_t, int64_t>;
-  EXPECT_THAT(hours("", 0, 9),
-              ElementsAre(Hour{1, 1600}, Hour{3, 10}, Hour{4, 25}));
-  EXPECT_THAT(hours("e2", 0, 9), ElementsAre(Hour{1, 100}));
-  EXPECT_THAT(hours("", 3, 4), ElementsAre(Hour{3, 10}));
-  EXPECT_EQ(Write([](Writer& w) {
-              return w.PutHostHour(
-                  {"l1", "c9", "e", "h", At(0), absl::Minutes(1), 1});
-            }).code(),
-            kNotFound);
-  EXPECT_EQ(Write([](Writer& w) {
-              return w.PutHostHour(
-                  {"l9", "c1", "e", "h", At(0), absl::Minutes(1), 1});
-            }).code(),
-            kNotFound);
 }
 
 }  // namespace mc::service

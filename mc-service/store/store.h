@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "mc-service/store/event_store.h"
 #include "mc-service/store/finding_types.h"
+#include "mc-service/store/ledger_store.h"
 #include "mc-service/store/types.h"
 #include "mc-service/store/upkeep_store.h"
 
@@ -29,7 +30,7 @@ namespace mc::service {
 // in the order of insertion unless they say "newest first". Any of them can
 // return UNAVAILABLE, RESOURCE_EXHAUSTED or DATA_LOSS when the backend fails,
 // without an ErrorInfo.
-class Reader : public EventReader, public UpkeepReader {
+class Reader : public EventReader, public LedgerReader, public UpkeepReader {
  public:
   virtual absl::StatusOr<Account> GetAccount(std::string_view id) = 0;
   virtual absl::StatusOr<Paged<Account>> ListAccounts(const Page& page) = 0;
@@ -73,15 +74,6 @@ class Reader : public EventReader, public UpkeepReader {
                                              std::string_view environment_id,
                                              absl::Time from,
                                              absl::Time to) = 0;
-  // What was reported for one host in one hour, over all its reports.
-  virtual absl::StatusOr<std::vector<v1::TimeFrame>> HostIntervals(
-      std::string_view cluster_id, std::string_view environment_id,
-      std::string_view host_id, absl::Time hour) = 0;
-  // The hours of [from, to) in which a license (of one environment where one
-  // is given) used host units, in order.
-  virtual absl::StatusOr<std::vector<HostUnitHour>> HostUnitHours(
-      std::string_view license_id, std::string_view environment_id,
-      absl::Time from, absl::Time to) = 0;
 
   virtual absl::StatusOr<std::vector<NodePresence>> ListPresence(
       std::string_view cluster_id) = 0;
@@ -120,7 +112,10 @@ class Reader : public EventReader, public UpkeepReader {
 // A method that fails leaves nothing behind. NOT_FOUND: the account, license or
 // cluster that the row belongs to, or the row to change, is not there.
 // INVALID_ARGUMENT: no such row can be, for instance sequences from 2^63 on.
-class Writer : public Reader, public EventWriter, public UpkeepWriter {
+class Writer : public Reader,
+               public EventWriter,
+               public LedgerWriter,
+               public UpkeepWriter {
  public:
   // ALREADY_EXISTS when the ID or the name is taken.
   virtual absl::Status InsertAccount(const Account& account) = 0;
@@ -141,8 +136,6 @@ class Writer : public Reader, public EventWriter, public UpkeepWriter {
   // ALREADY_EXISTS when cluster, epoch and sequence are there.
   virtual absl::Status InsertConsumption(
       const StoredConsumption& consumption) = 0;
-  // Inserts or replaces.
-  virtual absl::Status PutHostHour(const HostHour& host_hour) = 0;
 
   // Keeps the newer beat with its instance and adds to the number of beats;
   // the newest of its nodes is the cluster's.

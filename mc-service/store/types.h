@@ -212,27 +212,6 @@ struct UsageSums {
   std::vector<MeterSum> meters;
 };
 
-// The host units that were in use in one UTC hour, over all hosts of a license.
-struct HostUnitHour {
-  absl::Time hour;
-  // Thousandths.
-  int64_t host_units_milli = 0;
-};
-
-// One host in one UTC hour: it counts when it was monitored long enough. Its
-// key is cluster, environment, host and hour.
-struct HostHour {
-  std::string license_id;
-  std::string cluster_id;
-  std::string environment_id;
-  std::string host_id;
-  absl::Time hour;
-  // Union of the monitored intervals within the hour.
-  absl::Duration monitored;
-  // The host's weight if it counts in this hour, else 0.
-  int64_t host_units_milli = 0;
-};
-
 }  // namespace mc::service
 
 #endif  // MC_SERVICE_STORE_TYPES_H_

@@ -245,8 +245,7 @@ TEST_F(BalanceTest, WithoutAnHourTheLastOneOfThePeriodIsShown) {
   absl::StatusOr<v1::ConsumptionResult> result;
   ASSERT_TRUE(store_
                   .Read([&](Reader& reader) {
-                    result = Balance(reader, license_,
-                                     QuotaPeriod(license_, hour_), {"env-1"});
+                    result = Balance(reader, license_, hour_, "c-1", {"env-1"});
                     return result.status();
                   })
                   .ok());

@@ -35,13 +35,13 @@ absl::Time HourOf(absl::Time time) {
          absl::Floor(time - absl::UnixEpoch(), absl::Hours(1));
 }
 
-absl::Duration Covered(const std::vector<v1::TimeFrame>& intervals,
+absl::Duration Covered(const std::vector<MonitoredInterval>& intervals,
                        absl::Time start, absl::Time end) {
   std::vector<std::pair<absl::Time, absl::Time>> sorted;
   sorted.reserve(intervals.size());
-  for (const v1::TimeFrame& interval : intervals) {
-    sorted.emplace_back(std::max(start, TimeOf(interval.start())),
-                        std::min(end, TimeOf(interval.end())));
+  for (const MonitoredInterval& interval : intervals) {
+    sorted.emplace_back(std::max(start, interval.start),
+                        std::min(end, interval.end));
   }
   std::sort(sorted.begin(), sorted.end());
   absl::Duration covered;

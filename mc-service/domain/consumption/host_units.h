@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "mc-service/store/ledger_types.h"
 #include "missioncontrol/v1/consumption.pb.h"
 
 namespace mc::service {
@@ -29,7 +30,7 @@ absl::Time TimeOf(const google::protobuf::Timestamp& time);
 absl::Time HourOf(absl::Time time);
 
 // How much of [start, end) the intervals cover, overlaps counted once.
-absl::Duration Covered(const std::vector<v1::TimeFrame>& intervals,
+absl::Duration Covered(const std::vector<MonitoredInterval>& intervals,
                        absl::Time start, absl::Time end);
 
 }  // namespace mc::service

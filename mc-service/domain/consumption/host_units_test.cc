@@ -4,8 +4,6 @@
 
 #include <vector>
 
-#include "common/time/proto_time.h"
-
 namespace mc::service {
 namespace {
 
@@ -50,11 +48,8 @@ TEST(HostUnits, HourOfIsTheUtcHour) {
             absl::UnixEpoch() - absl::Hours(1));
 }
 
-v1::TimeFrame Minutes(int from, int to) {
-  v1::TimeFrame frame;
-  *frame.mutable_start() = ToProto(kHour + absl::Minutes(from));
-  *frame.mutable_end() = ToProto(kHour + absl::Minutes(to));
-  return frame;
+MonitoredInterval Minutes(int from, int to) {
+  return {1, kHour + absl::Minutes(from), kHour + absl::Minutes(to)};
 }
 
 TEST(HostUnits, CoveredCountsOverlapsOnce) {

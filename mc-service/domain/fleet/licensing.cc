@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/crypto/digest.h"
 #include "common/crypto/license_key.h"
 #include "common/status/status.h"
 #include "common/time/proto_time.h"
+#include "mc-service/domain/ledger/ledger.h"
 
 namespace mc::service {
 namespace {
@@ -62,12 +64,13 @@ absl::Status CheckLimits(const v1::LicenseLimits& limits) {
   return absl::OkStatus();
 }
 
-absl::Status CheckEntitlements(const v1::CreateLicenseRequest& request) {
-  if (request.entitlements_size() > kMaxEntries) {
+absl::Status CheckEntitlements(
+    const google::protobuf::RepeatedPtrField<v1::Entitlement>& entitlements) {
+  if (entitlements.size() > kMaxEntries) {
     return InvalidField("entitlements", "has more than 100 entries");
   }
   std::set<std::string> names;
-  for (const v1::Entitlement& entitlement : request.entitlements()) {
+  for (const v1::Entitlement& entitlement : entitlements) {
     if (absl::Status status =
             CheckName("entitlements.name", entitlement.name());
         !status.ok()) {
@@ -83,6 +86,29 @@ absl::Status CheckEntitlements(const v1::CreateLicenseRequest& request) {
   return absl::OkStatus();
 }
 
+absl::Status SetEnd(const google::protobuf::Timestamp& ends_at,
+                    License& license) {
+  const auto time = FromProto(ends_at);
+  if (!time.ok()) {
+    return InvalidField("ends_at", std::string(time.status().message()));
+  }
+  if (*time <= license.starts_at) {
+    return InvalidField("ends_at", "must be after the start");
+  }
+  license.ends_at = *time;
+  return absl::OkStatus();
+}
+
+absl::Status SetGracePeriod(const google::protobuf::Duration& grace_period,
+                            License& license) {
+  const auto grace = FromProto(grace_period);
+  if (!grace.ok() || *grace < absl::ZeroDuration()) {
+    return InvalidField("grace_period", "must not be negative");
+  }
+  license.grace_period = *grace;
+  return absl::OkStatus();
+}
+
 absl::Status FillTimes(const v1::CreateLicenseRequest& request, absl::Time now,
                        License& license) {
   license.created_at = now;
@@ -94,20 +120,11 @@ absl::Status FillTimes(const v1::CreateLicenseRequest& request, absl::Time now,
     license.starts_at = *time;
   }
   if (request.has_ends_at()) {
-    const auto time = FromProto(request.ends_at());
-    if (!time.ok())
-      return InvalidField("ends_at", std::string(time.status().message()));
-    license.ends_at = *time;
-    if (license.ends_at <= license.starts_at) {
-      return InvalidField("ends_at", "must be after the start");
-    }
+    absl::Status status = SetEnd(request.ends_at(), license);
+    if (!status.ok()) return status;
   }
   if (request.has_grace_period()) {
-    const auto grace = FromProto(request.grace_period());
-    if (!grace.ok() || *grace < absl::ZeroDuration()) {
-      return InvalidField("grace_period", "must not be negative");
-    }
-    license.grace_period = *grace;
+    return SetGracePeriod(request.grace_period(), license);
   }
   return absl::OkStatus();
 }
@@ -152,7 +169,8 @@ absl::StatusOr<NewLicense> DescribeLicense(
   if (absl::Status status = CheckLimits(request.limits()); !status.ok()) {
     return status;
   }
-  if (absl::Status status = CheckEntitlements(request); !status.ok()) {
+  if (absl::Status status = CheckEntitlements(request.entitlements());
+      !status.ok()) {
     return status;
   }
   NewLicense made;
@@ -195,6 +213,72 @@ absl::StatusOr<NewLicense> CreateLicense(
     return ExplainTaken(status, absl::StrCat("license '", license.name, "'"));
   }
   return made;
+}
+
+absl::StatusOr<License> ChangeLicense(License license,
+                                      const v1::UpdateLicenseRequest& request) {
+  if (license.state == v1::LICENSE_STATE_REVOKED) {
+    return Error(absl::StatusCode::kFailedPrecondition,
+                 v1::ERROR_REASON_LICENSE_REVOKED,
+                 "A revoked license stays as it is; create another.");
+  }
+  if (request.no_end()) {
+    if (request.has_ends_at()) {
+      return InvalidField("no_end", "and ends_at exclude each other");
+    }
+    license.ends_at = absl::InfiniteFuture();
+  }
+  absl::Status status;
+  if (request.has_ends_at()) status = SetEnd(request.ends_at(), license);
+  if (status.ok() && request.has_grace_period()) {
+    status = SetGracePeriod(request.grace_period(), license);
+  }
+  if (status.ok() && request.has_limits()) {
+    status = CheckLimits(request.limits());
+    const v1::QuotaReset reset = license.limits.reset();
+    license.limits = request.limits();
+    if (license.limits.reset() == v1::QUOTA_RESET_UNSPECIFIED) {
+      license.limits.set_reset(reset);
+    }
+  }
+  if (status.ok() && request.replace_entitlements()) {
+    status = CheckEntitlements(request.entitlements());
+    license.entitlements.assign(request.entitlements().begin(),
+                                request.entitlements().end());
+  } else if (status.ok() && request.entitlements_size() > 0) {
+    status = InvalidField("replace_entitlements",
+                          "must be set for entitlements to be replaced");
+  }
+  if (!status.ok()) return status;
+  if (request.model() != v1::LICENSE_MODEL_UNSPECIFIED) {
+    if (!v1::LicenseModel_IsValid(request.model())) {
+      return InvalidField("model", "must be CLASSIC, TRIAL or SUBSCRIPTION");
+    }
+    license.model = request.model();
+  }
+  return license;
+}
+
+absl::StatusOr<License> UpdateLicense(Store& store,
+                                      const v1::UpdateLicenseRequest& request,
+                                      absl::Time now) {
+  absl::StatusOr<License> changed = absl::UnknownError("the work did not run");
+  const absl::Status status =
+      store.WriteAndWait([&](Writer& writer) -> absl::Status {
+        auto license = writer.GetLicense(request.license_id());
+        if (!license.ok()) {
+          return ExplainMissing(license.status(),
+                                "license " + request.license_id());
+        }
+        changed = ChangeLicense(*std::move(license), request);
+        if (!changed.ok()) return changed.status();
+        const auto terms = writer.ListLicenseTerms(changed->id);
+        if (!terms.ok()) return terms.status();
+        absl::Status done = writer.UpdateLicense(*changed, now);
+        return done.ok() ? ApplyTerms(writer, *changed, *terms) : done;
+      });
+  if (!status.ok()) return status;
+  return changed;
 }
 
 absl::Status CheckTransition(v1::LicenseState from, v1::LicenseState to) {

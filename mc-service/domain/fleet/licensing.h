@@ -35,6 +35,19 @@ absl::StatusOr<NewLicense> DescribeLicense(
 absl::StatusOr<NewLicense> CreateLicense(
     Store& store, const v1::CreateLicenseRequest& request, absl::Time now);
 
+// What an UpdateLicenseRequest asks for, applied to a license. INVALID_ARGUMENT
+// (INVALID_FIELD); FAILED_PRECONDITION (LICENSE_REVOKED). Limits that name no
+// reset keep the one that is.
+absl::StatusOr<License> ChangeLicense(License license,
+                                      const v1::UpdateLicenseRequest& request);
+
+// Idempotent: what is there already changes nothing. Other limits or another
+// model hold from `now` on, and totals that depend on them follow. Also
+// NOT_FOUND (UNKNOWN_RESOURCE).
+absl::StatusOr<License> UpdateLicense(Store& store,
+                                      const v1::UpdateLicenseRequest& request,
+                                      absl::Time now);
+
 // Whether an operator may put a license from one state into another: all but
 // out of REVOKED; FAILED_PRECONDITION (LICENSE_REVOKED).
 absl::Status CheckTransition(v1::LicenseState from, v1::LicenseState to);

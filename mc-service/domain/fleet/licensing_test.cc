@@ -135,5 +135,85 @@ TEST_F(LicensingTest, ARevokedClusterIsNotReopened) {
             v1::ERROR_REASON_UNKNOWN_RESOURCE);
 }
 
+TEST_F(LicensingTest, UpdateChangesWhatIsGivenAndKeepsTheRest) {
+  const auto account = CreateAccount(store_, "Example", kNow);
+  v1::CreateLicenseRequest create = Request(account->id);
+  create.mutable_limits()->set_rum_sessions(100);
+  create.mutable_limits()->set_reset(v1::QUOTA_RESET_ANNUAL);
+  create.add_entitlements()->set_name("feature");
+  create.mutable_entitlements(0)->set_enabled(true);
+  const License made = CreateLicense(store_, create, kNow)->license;
+  v1::UpdateLicenseRequest request;
+  request.set_license_id(made.id);
+  ASSERT_TRUE(UpdateLicense(store_, request, kNow).ok());
+  EXPECT_EQ(Stored(made.id).limits.rum_sessions(), 100);
+
+  request.mutable_limits()->set_synthetic_executions(7);
+  *request.mutable_ends_at() = ToProto(kNow + absl::Hours(1));
+  *request.mutable_grace_period() = ToProto(absl::Hours(2));
+  request.set_model(v1::LICENSE_MODEL_SUBSCRIPTION);
+  // Twice is as good as once.
+  for (int i = 1; i <= 2; ++i) {
+    const auto changed = UpdateLicense(store_, request, kNow + absl::Hours(i));
+    ASSERT_TRUE(changed.ok()) << changed.status();
+    const License stored = Stored(made.id);
+    EXPECT_FALSE(stored.limits.has_rum_sessions()) << "all limits or none";
+    EXPECT_EQ(stored.limits.synthetic_executions(), 7);
+    EXPECT_EQ(stored.limits.reset(), v1::QUOTA_RESET_ANNUAL);
+    EXPECT_EQ(stored.ends_at, kNow + absl::Hours(1));
+    EXPECT_EQ(stored.grace_period, absl::Hours(2));
+    EXPECT_EQ(stored.model, v1::LICENSE_MODEL_SUBSCRIPTION);
+    EXPECT_EQ(stored.entitlements.size(), 1u);
+    EXPECT_EQ(stored.name, "production");
+  }
+  EXPECT_TRUE(store_
+                  .Read([&](Reader& reader) {
+                    const auto terms = reader.ListLicenseTerms(made.id);
+                    EXPECT_EQ(terms->size(), 2u);
+                    EXPECT_EQ(terms->back().from, kNow + absl::Hours(1));
+                    return terms.status();
+                  })
+                  .ok());
+
+  request.clear_ends_at();
+  request.set_no_end(true);
+  request.set_replace_entitlements(true);
+  ASSERT_TRUE(UpdateLicense(store_, request, kNow).ok());
+  EXPECT_EQ(Stored(made.id).ends_at, absl::InfiniteFuture());
+  EXPECT_TRUE(Stored(made.id).entitlements.empty());
+}
+
+TEST_F(LicensingTest, UpdateThatCannotBeIsRefused) {
+  const auto account = CreateAccount(store_, "Example", kNow);
+  const License made =
+      CreateLicense(store_, Request(account->id), kNow)->license;
+  v1::UpdateLicenseRequest valid;
+  valid.set_license_id(made.id);
+  const auto reason = [&](const v1::UpdateLicenseRequest& request) {
+    return ReasonOf(UpdateLicense(store_, request, kNow).status());
+  };
+  v1::UpdateLicenseRequest request = valid;
+  request.mutable_limits()->set_rum_sessions(-1);
+  EXPECT_EQ(reason(request), v1::ERROR_REASON_INVALID_FIELD);
+  request = valid;
+  *request.mutable_ends_at() = ToProto(kNow);
+  EXPECT_EQ(reason(request), v1::ERROR_REASON_INVALID_FIELD);
+  *request.mutable_ends_at() = ToProto(kNow + absl::Hours(1));
+  request.set_no_end(true);
+  EXPECT_EQ(reason(request), v1::ERROR_REASON_INVALID_FIELD);
+  request = valid;
+  request.add_entitlements()->set_name("feature");
+  EXPECT_EQ(reason(request), v1::ERROR_REASON_INVALID_FIELD);
+  request = valid;
+  request.set_model(static_cast<v1::LicenseModel>(77));
+  EXPECT_EQ(reason(request), v1::ERROR_REASON_INVALID_FIELD);
+  request = valid;
+  request.set_license_id("nowhere");
+  EXPECT_EQ(reason(request), v1::ERROR_REASON_UNKNOWN_RESOURCE);
+  ASSERT_TRUE(
+      ChangeLicenseState(store_, made.id, v1::LICENSE_STATE_REVOKED).ok());
+  EXPECT_EQ(reason(valid), v1::ERROR_REASON_LICENSE_REVOKED);
+}
+
 }  // namespace
 }  // namespace mc::service

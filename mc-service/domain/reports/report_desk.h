@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "mc-service/domain/ledger/ledger.h"
 #include "mc-service/store/store.h"
 #include "missioncontrol/v1/reports.pb.h"
 
@@ -28,6 +29,8 @@ struct Submission {
   // SHA-256 of the message's bytes as they were received.
   std::string digest;
   v1::ReportEnvelope report;
+  // A hint: the service has probably answered it before.
+  bool likely_repeat = false;
 };
 
 // A receipt that rejects the report with this key for the reason of `status`.
@@ -55,6 +58,8 @@ class ReportDesk {
     // Called for each report that conflicts with an earlier one, after the
     // alarm was logged; for a counter. May be null. On the store's thread.
     std::function<void(const ReportKey&)> on_conflict;
+    // What is done about usage that several epochs reported.
+    LedgerOptions ledger = {};
   };
   using Done = std::function<void(v1::ReportReceipt)>;
 

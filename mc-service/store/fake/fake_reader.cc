@@ -196,43 +196,6 @@ absl::StatusOr<UsageSums> FakeSession::SumUsage(std::string_view license_id,
   return sums;
 }
 
-absl::StatusOr<std::vector<v1::TimeFrame>> FakeSession::HostIntervals(
-    std::string_view cluster_id, std::string_view environment_id,
-    std::string_view host_id, absl::Time hour) {
-  std::vector<v1::TimeFrame> intervals;
-  for (const auto& [position, row] : state_.consumption) {
-    if (row.key.cluster_id != cluster_id ||
-        !StartsIn(row, hour, hour + absl::Hours(1))) {
-      continue;
-    }
-    for (const auto& environment : row.consumption.environments()) {
-      if (environment.environment_id() != environment_id) continue;
-      for (const auto& host : environment.hosts()) {
-        if (host.host_id() != host_id) continue;
-        intervals.insert(intervals.end(), host.monitored().begin(),
-                         host.monitored().end());
-      }
-    }
-  }
-  return intervals;
-}
-
-absl::StatusOr<std::vector<HostUnitHour>> FakeSession::HostUnitHours(
-    std::string_view license_id, std::string_view environment_id,
-    absl::Time from, absl::Time to) {
-  std::map<absl::Time, int64_t> sums;
-  for (const auto& [key, row] : state_.host_hours) {
-    if (row.license_id == license_id && row.host_units_milli > 0 &&
-        (environment_id.empty() || row.environment_id == environment_id) &&
-        row.hour >= from && row.hour < to) {
-      sums[row.hour] += row.host_units_milli;
-    }
-  }
-  std::vector<HostUnitHour> hours;
-  for (const auto& [hour, units] : sums) hours.push_back({hour, units});
-  return hours;
-}
-
 absl::StatusOr<std::vector<NodePresence>> FakeSession::ListPresence(
     std::string_view cluster_id) {
   std::vector<NodePresence> nodes;

@@ -36,6 +36,22 @@ struct FakeState {
   std::map<std::tuple<std::string, std::string, std::string, absl::Time>,
            HostHour>
       host_hours;
+  std::map<std::string, std::vector<LicenseTerms>, std::less<>> terms;
+  // By cluster, start, end, epoch.
+  std::map<std::tuple<std::string, absl::Time, absl::Time, uint64_t>, int64_t>
+      frames;
+  FakeTable<LedgerEntry> entries;
+  FakeTable<UsageTotal> totals;
+  // By license, start of period, meter, ID, unit.
+  std::map<std::tuple<std::string, absl::Time, int, std::string, std::string>,
+           LicenseTotal>
+      license_totals;
+  // By cluster, environment, hour, license.
+  std::map<std::tuple<std::string, std::string, absl::Time, std::string>,
+           int64_t>
+      environment_hours;
+  // By license, hour.
+  std::map<std::pair<std::string, absl::Time>, int64_t> license_hours;
   FakeTable<StoredEvent> events;
   FakeTable<DroppedEvents> dropped_events;
   FakeTable<NodePresence> presence;
@@ -84,12 +100,6 @@ class FakeSession final : public Writer {
   absl::StatusOr<UsageSums> SumUsage(std::string_view license_id,
                                      std::string_view environment_id,
                                      absl::Time from, absl::Time to) override;
-  absl::StatusOr<std::vector<v1::TimeFrame>> HostIntervals(
-      std::string_view cluster_id, std::string_view environment_id,
-      std::string_view host_id, absl::Time hour) override;
-  absl::StatusOr<std::vector<HostUnitHour>> HostUnitHours(
-      std::string_view license_id, std::string_view environment_id,
-      absl::Time from, absl::Time to) override;
   absl::StatusOr<std::vector<NodePresence>> ListPresence(
       std::string_view cluster_id) override;
   absl::StatusOr<Paged<ExchangeCount>> ListExchangeCounts(
@@ -118,7 +128,75 @@ class FakeSession final : public Writer {
   absl::Status RaiseHighestSequence(const ReportKey& key) override;
   absl::Status InsertHealth(const StoredHealth& health, int keep) override;
   absl::Status InsertConsumption(const StoredConsumption& consumption) override;
+
+  // The ledger: fake_ledger.cc.
+  absl::StatusOr<std::vector<LicenseTerms>> ListLicenseTerms(
+      std::string_view license_id) override;
+  absl::StatusOr<std::vector<ReportedFrame>> FramesOfHour(
+      std::string_view cluster_id, absl::Time hour) override;
+  absl::StatusOr<std::optional<absl::Time>> NextLedgerTime(
+      std::string_view cluster_id, absl::Time from) override;
+  absl::StatusOr<Paged<StoredConsumption>> ReportsOfHour(
+      std::string_view cluster_id, absl::Time hour, const Page& page) override;
+  absl::StatusOr<std::vector<MonitoredInterval>> HostIntervals(
+      std::string_view cluster_id, std::string_view environment_id,
+      std::string_view host_id, absl::Time hour) override;
+  absl::StatusOr<HostHour> GetHostHour(std::string_view cluster_id,
+                                       std::string_view environment_id,
+                                       std::string_view host_id,
+                                       absl::Time hour) override;
+  absl::StatusOr<LedgerEntry> GetLedgerEntry(std::string_view cluster_id,
+                                             const UsageIdentity& identity,
+                                             absl::Time start,
+                                             absl::Time end) override;
+  absl::StatusOr<std::vector<LedgerEntry>> LedgerEntriesOfHour(
+      std::string_view cluster_id, absl::Time hour) override;
+  absl::StatusOr<Paged<LedgerEntry>> ListLedgerEntries(
+      const LedgerFilter& filter, const Page& page) override;
+  absl::StatusOr<std::vector<UsageTotal>> SumLedgerEntries(
+      std::string_view license_id, std::string_view cluster_id, absl::Time from,
+      absl::Time to) override;
+  absl::StatusOr<Paged<UsageTotal>> ListUsageTotals(const LedgerFilter& filter,
+                                                    const Page& page) override;
+  absl::StatusOr<std::vector<UsageTotal>> UsageTotals(
+      std::string_view license_id, absl::Time period_start,
+      std::string_view cluster_id, std::string_view environment_id) override;
+  absl::StatusOr<std::vector<LicenseTotal>> LicenseTotals(
+      std::string_view license_id, absl::Time period_start) override;
+  absl::StatusOr<std::vector<LicenseTotal>> SumUsageTotals(
+      std::string_view license_id, absl::Time period_start) override;
+  absl::StatusOr<std::vector<absl::Time>> LicensePeriods(
+      std::string_view license_id) override;
+  absl::StatusOr<std::vector<HostUnitHour>> LicenseHours(
+      std::string_view license_id, absl::Time from, absl::Time to) override;
+  absl::StatusOr<std::vector<HostUnitHour>> SumEnvironmentHours(
+      std::string_view license_id, absl::Time from, absl::Time to) override;
+  absl::StatusOr<std::optional<HostUnitHour>> LastLicenseHour(
+      std::string_view license_id, absl::Time from, absl::Time to) override;
+  absl::StatusOr<std::vector<EnvironmentHour>> EnvironmentHours(
+      std::string_view cluster_id, absl::Time hour) override;
+  absl::StatusOr<std::optional<HostUnitHour>> LastEnvironmentHour(
+      std::string_view license_id, std::string_view cluster_id,
+      std::string_view environment_id, absl::Time from, absl::Time to) override;
+  absl::StatusOr<std::vector<StoredConsumption>> UnenteredReports(
+      int limit) override;
+  absl::Status UpdateLicense(const License& license, absl::Time at) override;
+  absl::Status AddReportedFrame(std::string_view cluster_id,
+                                const ReportedFrame& frame) override;
   absl::Status PutHostHour(const HostHour& host_hour) override;
+  absl::Status PutLedgerEntry(const LedgerEntry& entry) override;
+  absl::Status AddUsage(const UsageTotal& total) override;
+  absl::Status AddHostUnitOverage(std::string_view license_id,
+                                  absl::Time period_start,
+                                  absl::Time period_end,
+                                  int64_t overage) override;
+  absl::Status AddHostUnits(std::string_view license_id,
+                            std::string_view cluster_id,
+                            std::string_view environment_id,
+                            const HostUnitHour& hour) override;
+  absl::Status EndPeriods(std::string_view license_id, absl::Time at) override;
+  absl::Status MarkEntered(int count) override;
+
   absl::Status AddPresence(const NodePresence& presence) override;
   absl::Status SetCloneSuspected(std::string_view cluster_id,
                                  absl::Time at) override;
@@ -155,6 +233,7 @@ class FakeSession final : public Writer {
   // The row to change, or null.
   ClusterOverview* FindCluster(std::string_view id);
   bool HasLicense(std::string_view id) const;
+  const License* FindLicense(std::string_view id) const;
 
   const FakeState& state_;
   FakeState* const writable_;

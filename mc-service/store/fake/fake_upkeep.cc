@@ -126,6 +126,26 @@ absl::StatusOr<bool> FakeSession::EraseSome(std::string_view account_id,
   EraseWhere(state.exchange_counts, [&](const auto& row) {
     return clusters.contains(row.second.cluster_id);
   });
+  erased.ledger_entries += EraseWhere(state.entries, [&](const auto& row) {
+    return clusters.contains(row.second.cluster_id);
+  });
+  EraseWhere(state.totals, [&](const auto& row) {
+    return clusters.contains(row.second.cluster_id);
+  });
+  EraseWhere(state.frames, [&](const auto& row) {
+    return clusters.contains(std::get<0>(row.first));
+  });
+  EraseWhere(state.environment_hours, [&](const auto& row) {
+    return clusters.contains(std::get<0>(row.first));
+  });
+  EraseWhere(state.license_totals, [&](const auto& row) {
+    return licenses.contains(std::get<0>(row.first));
+  });
+  EraseWhere(state.license_hours, [&](const auto& row) {
+    return licenses.contains(row.first.first);
+  });
+  EraseWhere(state.terms,
+             [&](const auto& row) { return licenses.contains(row.first); });
   erased.clusters += EraseWhere(state.clusters, [&](const auto& row) {
     return clusters.contains(row.second.cluster.id);
   });

@@ -23,9 +23,13 @@ ClusterOverview* FakeSession::FindCluster(std::string_view id) {
   });
 }
 
-bool FakeSession::HasLicense(std::string_view id) const {
+const License* FakeSession::FindLicense(std::string_view id) const {
   return FindRow(state_.licenses,
-                 [&](const License& row) { return row.id == id; }) != nullptr;
+                 [&](const License& row) { return row.id == id; });
+}
+
+bool FakeSession::HasLicense(std::string_view id) const {
+  return FindLicense(id) != nullptr;
 }
 
 absl::Status FakeSession::InsertAccount(const Account& account) {
@@ -48,6 +52,8 @@ absl::Status FakeSession::InsertLicense(const License& license) {
     return AlreadyThere();
   }
   Append(writable_->licenses, license);
+  writable_->terms[license.id] = {
+      {license.created_at, license.model, license.limits}};
   return absl::OkStatus();
 }
 
@@ -129,18 +135,6 @@ absl::Status FakeSession::InsertConsumption(const StoredConsumption& stored) {
     return AlreadyThere();
   }
   Append(writable_->consumption, stored);
-  return absl::OkStatus();
-}
-
-absl::Status FakeSession::PutHostHour(const HostHour& host_hour) {
-  if (FindCluster(host_hour.cluster_id) == nullptr ||
-      !HasLicense(host_hour.license_id)) {
-    return NotThere();
-  }
-  writable_->host_hours.insert_or_assign(
-      {host_hour.cluster_id, host_hour.environment_id, host_hour.host_id,
-       host_hour.hour},
-      host_hour);
   return absl::OkStatus();
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -76,14 +77,75 @@ class Session final : public Writer {
   absl::StatusOr<UsageSums> SumUsage(std::string_view license_id,
                                      std::string_view environment_id,
                                      absl::Time from, absl::Time to) override;
-  absl::StatusOr<std::vector<v1::TimeFrame>> HostIntervals(
+  absl::Status InsertConsumption(const StoredConsumption& consumption) override;
+
+  // The ledger: session_ledger.cc and session_totals.cc.
+  absl::StatusOr<std::vector<LicenseTerms>> ListLicenseTerms(
+      std::string_view license_id) override;
+  absl::StatusOr<std::vector<ReportedFrame>> FramesOfHour(
+      std::string_view cluster_id, absl::Time hour) override;
+  absl::StatusOr<std::optional<absl::Time>> NextLedgerTime(
+      std::string_view cluster_id, absl::Time from) override;
+  absl::StatusOr<Paged<StoredConsumption>> ReportsOfHour(
+      std::string_view cluster_id, absl::Time hour, const Page& page) override;
+  absl::StatusOr<std::vector<MonitoredInterval>> HostIntervals(
       std::string_view cluster_id, std::string_view environment_id,
       std::string_view host_id, absl::Time hour) override;
-  absl::StatusOr<std::vector<HostUnitHour>> HostUnitHours(
-      std::string_view license_id, std::string_view environment_id,
-      absl::Time from, absl::Time to) override;
-  absl::Status InsertConsumption(const StoredConsumption& consumption) override;
+  absl::StatusOr<HostHour> GetHostHour(std::string_view cluster_id,
+                                       std::string_view environment_id,
+                                       std::string_view host_id,
+                                       absl::Time hour) override;
+  absl::StatusOr<LedgerEntry> GetLedgerEntry(std::string_view cluster_id,
+                                             const UsageIdentity& identity,
+                                             absl::Time start,
+                                             absl::Time end) override;
+  absl::StatusOr<std::vector<LedgerEntry>> LedgerEntriesOfHour(
+      std::string_view cluster_id, absl::Time hour) override;
+  absl::StatusOr<Paged<LedgerEntry>> ListLedgerEntries(
+      const LedgerFilter& filter, const Page& page) override;
+  absl::StatusOr<std::vector<UsageTotal>> SumLedgerEntries(
+      std::string_view license_id, std::string_view cluster_id, absl::Time from,
+      absl::Time to) override;
+  absl::StatusOr<Paged<UsageTotal>> ListUsageTotals(const LedgerFilter& filter,
+                                                    const Page& page) override;
+  absl::StatusOr<std::vector<UsageTotal>> UsageTotals(
+      std::string_view license_id, absl::Time period_start,
+      std::string_view cluster_id, std::string_view environment_id) override;
+  absl::StatusOr<std::vector<LicenseTotal>> LicenseTotals(
+      std::string_view license_id, absl::Time period_start) override;
+  absl::StatusOr<std::vector<LicenseTotal>> SumUsageTotals(
+      std::string_view license_id, absl::Time period_start) override;
+  absl::StatusOr<std::vector<absl::Time>> LicensePeriods(
+      std::string_view license_id) override;
+  absl::StatusOr<std::vector<HostUnitHour>> LicenseHours(
+      std::string_view license_id, absl::Time from, absl::Time to) override;
+  absl::StatusOr<std::vector<HostUnitHour>> SumEnvironmentHours(
+      std::string_view license_id, absl::Time from, absl::Time to) override;
+  absl::StatusOr<std::optional<HostUnitHour>> LastLicenseHour(
+      std::string_view license_id, absl::Time from, absl::Time to) override;
+  absl::StatusOr<std::vector<EnvironmentHour>> EnvironmentHours(
+      std::string_view cluster_id, absl::Time hour) override;
+  absl::StatusOr<std::optional<HostUnitHour>> LastEnvironmentHour(
+      std::string_view license_id, std::string_view cluster_id,
+      std::string_view environment_id, absl::Time from, absl::Time to) override;
+  absl::StatusOr<std::vector<StoredConsumption>> UnenteredReports(
+      int limit) override;
+  absl::Status UpdateLicense(const License& license, absl::Time at) override;
+  absl::Status AddReportedFrame(std::string_view cluster_id,
+                                const ReportedFrame& frame) override;
   absl::Status PutHostHour(const HostHour& host_hour) override;
+  absl::Status PutLedgerEntry(const LedgerEntry& entry) override;
+  absl::Status AddUsage(const UsageTotal& total) override;
+  absl::Status AddHostUnitOverage(std::string_view license_id,
+                                  absl::Time period_start,
+                                  absl::Time period_end,
+                                  int64_t overage) override;
+  absl::Status AddHostUnits(std::string_view license_id,
+                            std::string_view cluster_id,
+                            std::string_view environment_id,
+                            const HostUnitHour& hour) override;
+  absl::Status EndPeriods(std::string_view license_id, absl::Time at) override;
+  absl::Status MarkEntered(int count) override;
 
   absl::StatusOr<Paged<StoredFinding>> ListFindings(const FindingFilter& filter,
                                                     const Page& page) override;
@@ -206,14 +268,31 @@ class Session final : public Writer {
   absl::StatusOr<int64_t> AccountRow(std::string_view account_id);
   absl::StatusOr<int64_t> LicenseRow(std::string_view license_id);
   absl::StatusOr<int64_t> ClusterRow(std::string_view cluster_id);
+  absl::StatusOr<int64_t> AccountRowOf(int64_t license_row);
 
   absl::StatusOr<License> ReadLicense(const sqlite::Statement& row);
   absl::StatusOr<StoredHealth> ReadHealth(const sqlite::Statement& row);
   absl::StatusOr<StoredConsumption> ReadConsumption(
       const sqlite::Statement& row);
+  absl::StatusOr<LedgerEntry> ReadLedgerEntry(const sqlite::Statement& row);
+  absl::Status InsertTerms(int64_t license_row, const LicenseTerms& terms);
+  absl::Status InsertEntitlements(int64_t license_row, const License& license);
+
+  // A row that was looked up last: a report's entries are all of one cluster
+  // and, as a rule, one license.
+  struct KnownRow {
+    std::string key;
+    int64_t id = 0;
+  };
+  absl::StatusOr<int64_t> Remembered(KnownRow& known, std::string_view key,
+                                     std::string_view sql);
 
   sqlite::Database& database_;
   const Tables& tables_;
+  KnownRow cluster_;
+  KnownRow license_;
+  // By row of the license.
+  std::pair<int64_t, int64_t> account_of_license_ = {0, 0};
 };
 
 // Where a listing with the newest first goes on.

@@ -43,7 +43,8 @@ ClusterOverview ReadOverview(const Statement& row) {
 }  // namespace
 
 absl::StatusOr<int64_t> Session::ClusterRow(std::string_view cluster_id) {
-  return Number("SELECT id FROM cluster WHERE cluster_id = ?", cluster_id);
+  return Remembered(cluster_, cluster_id,
+                    "SELECT id FROM cluster WHERE cluster_id = ?");
 }
 
 absl::StatusOr<int64_t> Session::CountClusters(std::string_view license_id) {

@@ -1,11 +1,13 @@
 // Accounts and licenses.
 #include <optional>
 
+#include "google/protobuf/util/message_differencer.h"
 #include "mc-service/store/sqlite/session.h"
 
 namespace mc::service {
 namespace {
 
+using google::protobuf::util::MessageDifferencer;
 using sqlite::Blob;
 using sqlite::Statement;
 
@@ -31,12 +33,19 @@ std::optional<int64_t> EndMicros(absl::Time time) {
   return Micros(time);
 }
 
+std::optional<int64_t> GraceNanos(const License& license) {
+  if (!license.grace_period.has_value()) return std::nullopt;
+  return absl::ToInt64Nanoseconds(*license.grace_period);
+}
+
 }  // namespace
 
 absl::Status Session::Atomically(absl::FunctionRef<absl::Status()> work) {
   absl::Status done = Run("SAVEPOINT method");
   if (!done.ok()) return done;
   done = work();
+  // Rows that were looked up may be gone again.
+  if (!done.ok()) cluster_ = license_ = {};
   // A full disk may have ended the transaction with all of its savepoints.
   if (!database_.in_transaction()) return done;
   absl::Status ended = done.ok() ? absl::OkStatus() : Run("ROLLBACK TO method");
@@ -49,7 +58,27 @@ absl::StatusOr<int64_t> Session::AccountRow(std::string_view account_id) {
 }
 
 absl::StatusOr<int64_t> Session::LicenseRow(std::string_view license_id) {
-  return Number("SELECT id FROM license WHERE license_id = ?", license_id);
+  return Remembered(license_, license_id,
+                    "SELECT id FROM license WHERE license_id = ?");
+}
+
+absl::StatusOr<int64_t> Session::Remembered(KnownRow& known,
+                                            std::string_view key,
+                                            std::string_view sql) {
+  if (known.id != 0 && known.key == key) return known.id;
+  absl::StatusOr<int64_t> id = Number(sql, key);
+  if (id.ok()) known = {std::string(key), *id};
+  return id;
+}
+
+absl::StatusOr<int64_t> Session::AccountRowOf(int64_t license_row) {
+  if (account_of_license_.first == license_row) {
+    return account_of_license_.second;
+  }
+  absl::StatusOr<int64_t> account =
+      Number("SELECT account_row FROM license WHERE id = ?", license_row);
+  if (account.ok()) account_of_license_ = {license_row, *account};
+  return account;
 }
 
 absl::StatusOr<Account> Session::GetAccount(std::string_view id) {
@@ -129,10 +158,6 @@ absl::Status Session::InsertLicense(const License& license) {
   return Atomically([&]() -> absl::Status {
     absl::StatusOr<int64_t> account = AccountRow(license.account_id);
     if (!account.ok()) return account.status();
-    std::optional<int64_t> grace;
-    if (license.grace_period.has_value()) {
-      grace = absl::ToInt64Nanoseconds(*license.grace_period);
-    }
     absl::Status done = Run(
         "INSERT INTO license (license_id, account_row, name, key_digest, "
         "key_hint, state, model, enrollment_policy, created_at_us, "
@@ -141,18 +166,61 @@ absl::Status Session::InsertLicense(const License& license) {
         license.id, *account, license.name, Blob{license.key_digest},
         license.key_hint, int{license.state}, int{license.model},
         int{license.enrollment_policy}, Micros(license.created_at),
-        Micros(license.starts_at), EndMicros(license.ends_at), grace,
-        license.one_agent_installation);
+        Micros(license.starts_at), EndMicros(license.ends_at),
+        GraceNanos(license), license.one_agent_installation);
     if (!done.ok()) return done;
     const int64_t id = database_.last_insert_rowid();
     done = tables_.limits.Insert(database_, {&id, 1}, license.limits).status();
-    for (size_t i = 0; done.ok() && i < license.entitlements.size(); ++i) {
-      const int64_t keys[] = {id, static_cast<int64_t>(i)};
+    if (done.ok()) {
       done =
-          tables_.entitlement.Insert(database_, keys, license.entitlements[i])
-              .status();
+          InsertTerms(id, {license.created_at, license.model, license.limits});
     }
-    return done;
+    return done.ok() ? InsertEntitlements(id, license) : done;
+  });
+}
+
+absl::Status Session::InsertEntitlements(int64_t license_row,
+                                         const License& license) {
+  absl::Status done;
+  for (size_t i = 0; done.ok() && i < license.entitlements.size(); ++i) {
+    const int64_t keys[] = {license_row, static_cast<int64_t>(i)};
+    done = tables_.entitlement.Insert(database_, keys, license.entitlements[i])
+               .status();
+  }
+  return done;
+}
+
+absl::Status Session::UpdateLicense(const License& license, absl::Time at) {
+  return Atomically([&]() -> absl::Status {
+    absl::StatusOr<int64_t> id = LicenseRow(license.id);
+    if (!id.ok()) return id.status();
+    absl::StatusOr<std::vector<LicenseTerms>> terms =
+        ListLicenseTerms(license.id);
+    if (!terms.ok()) return terms.status();
+    absl::Status done =
+        Run("UPDATE license SET model = ?, ends_at_us = ?, grace_period_ns = ? "
+            "WHERE id = ?",
+            int{license.model}, EndMicros(license.ends_at), GraceNanos(license),
+            *id);
+    for (const char* sql :
+         {"DELETE FROM license_meter WHERE parent = ?",
+          "DELETE FROM license_limits WHERE id = ?",
+          "DELETE FROM license_entitlement WHERE parent = ?"}) {
+      if (done.ok()) done = Run(sql, *id);
+    }
+    if (done.ok()) {
+      done =
+          tables_.limits.Insert(database_, {&*id, 1}, license.limits).status();
+    }
+    if (done.ok()) done = InsertEntitlements(*id, license);
+    const LicenseTerms& last = terms->back();
+    if (!done.ok() ||
+        (last.model == license.model &&
+         MessageDifferencer::Equals(last.limits, license.limits))) {
+      return done;
+    }
+    return InsertTerms(*id, {std::max(last.from + absl::Microseconds(1), at),
+                             license.model, license.limits});
   });
 }
 

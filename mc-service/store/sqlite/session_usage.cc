@@ -116,63 +116,13 @@ absl::StatusOr<UsageSums> Session::SumUsage(std::string_view license_id,
   return sums;
 }
 
-absl::StatusOr<std::vector<v1::TimeFrame>> Session::HostIntervals(
-    std::string_view cluster_id, std::string_view environment_id,
-    std::string_view host_id, absl::Time hour) {
-  std::vector<int64_t> hosts;
-  absl::Status done = ForEach(
-      [&](const Statement& row) {
-        hosts.push_back(row.Int64(0));
-        return absl::OkStatus();
-      },
-      "SELECT h.id FROM consumption_report AS r "
-      "JOIN consumption_environment AS e ON e.parent = r.id "
-      "JOIN consumption_host AS h ON h.parent = e.id "
-      "WHERE r.cluster_row = (SELECT id FROM cluster WHERE cluster_id = ?) "
-      "AND e.environment_id = ? AND h.host_id = ? "
-      "AND r.time_frame_start_ns >= ? AND r.time_frame_start_ns < ? "
-      "ORDER BY h.id",
-      cluster_id, environment_id, host_id, Nanos(hour),
-      Nanos(hour + absl::Hours(1)));
-  if (!done.ok()) return done;
-  std::vector<v1::TimeFrame> intervals;
-  for (const int64_t host : hosts) {
-    done = tables_.interval.LoadAll(database_, host,
-                                    [&]() -> google::protobuf::Message& {
-                                      return intervals.emplace_back();
-                                    });
-    if (!done.ok()) return done;
-  }
-  return intervals;
-}
-
-absl::StatusOr<std::vector<HostUnitHour>> Session::HostUnitHours(
-    std::string_view license_id, std::string_view environment_id,
-    absl::Time from, absl::Time to) {
-  std::vector<HostUnitHour> hours;
-  absl::Status done = ForEach(
-      [&](const Statement& row) {
-        hours.push_back({FromMicros(row.Int64(0)), row.Int64(1)});
-        return absl::OkStatus();
-      },
-      "SELECT hour_us, sum(host_units_milli) FROM host_hour "
-      "WHERE license_row = (SELECT id FROM license WHERE license_id = ?1) "
-      "AND hour_us >= ?2 AND hour_us < ?3 "
-      "AND (?4 = '' OR environment_id = ?4) "
-      "GROUP BY hour_us HAVING sum(host_units_milli) > 0 ORDER BY hour_us",
-      license_id, Micros(from), Micros(to), environment_id);
-  if (!done.ok()) return done;
-  return hours;
-}
-
 absl::Status Session::InsertConsumption(const StoredConsumption& stored) {
   if (absl::Status valid = CheckConsumption(stored); !valid.ok()) return valid;
   absl::StatusOr<int64_t> cluster = ClusterRow(stored.key.cluster_id);
   if (!cluster.ok()) return cluster.status();
   absl::StatusOr<int64_t> license = LicenseRow(stored.license_id);
   if (!license.ok()) return license.status();
-  absl::StatusOr<int64_t> account =
-      Number("SELECT account_row FROM license WHERE id = ?", *license);
+  absl::StatusOr<int64_t> account = AccountRowOf(*license);
   if (!account.ok()) return account.status();
   return Atomically([&] {
     const int64_t keys[] = {*account,
@@ -184,24 +134,6 @@ absl::Status Session::InsertConsumption(const StoredConsumption& stored) {
     return tables_.consumption.Insert(database_, keys, stored.consumption)
         .status();
   });
-}
-
-absl::Status Session::PutHostHour(const HostHour& host_hour) {
-  absl::StatusOr<int64_t> license = LicenseRow(host_hour.license_id);
-  if (!license.ok()) return license.status();
-  absl::StatusOr<int64_t> cluster = ClusterRow(host_hour.cluster_id);
-  if (!cluster.ok()) return cluster.status();
-  return Run(
-      "INSERT INTO host_hour (license_row, cluster_row, environment_id, "
-      "host_id, hour_us, monitored_ns, host_units_milli) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?) "
-      "ON CONFLICT (cluster_row, environment_id, host_id, hour_us) DO UPDATE "
-      "SET license_row = excluded.license_row, "
-      "monitored_ns = excluded.monitored_ns, "
-      "host_units_milli = excluded.host_units_milli",
-      *license, *cluster, host_hour.environment_id, host_hour.host_id,
-      Micros(host_hour.hour), absl::ToInt64Nanoseconds(host_hour.monitored),
-      host_hour.host_units_milli);
 }
 
 }  // namespace mc::service

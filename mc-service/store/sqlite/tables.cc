@@ -7,6 +7,10 @@ namespace mc::service {
 Tables::Tables()
     : limits(v1::LicenseLimits::descriptor(), "license_limits", {"id"},
              {{"missioncontrol.v1.LicenseLimits.meters", "license_meter"}}),
+      terms(
+          v1::LicenseLimits::descriptor(), "license_terms",
+          {"license_row", "from_us", "model"},
+          {{"missioncontrol.v1.LicenseLimits.meters", "license_terms_meter"}}),
       entitlement(v1::Entitlement::descriptor(), "license_entitlement",
                   {"parent", "position"}, {}),
       health_check(
@@ -37,8 +41,6 @@ Tables::Tables()
            {"missioncontrol.v1.EnvironmentConsumption.meters",
             "consumption_meter"}}),
       event(v1::ClusterEvent::descriptor(), "cluster_event",
-            {"cluster_row", "received_at_us"}, {}),
-      interval(v1::TimeFrame::descriptor(), "consumption_interval",
-               {"parent", "position"}, {}) {}
+            {"cluster_row", "received_at_us"}, {}) {}
 
 }  // namespace mc::service

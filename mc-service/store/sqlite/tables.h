@@ -11,13 +11,12 @@ struct Tables {
   Tables();
 
   const MessageTable limits;
+  const MessageTable terms;
   const MessageTable entitlement;
   const MessageTable health_check;
   const MessageTable health_result;
   const MessageTable consumption;
   const MessageTable event;
-  // Below the hosts of `consumption`.
-  const MessageTable interval;
 };
 
 }  // namespace mc::service
