@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "common/cli/output.h"
 #include "common/cli/table.h"
+#include "common/time/proto_time.h"
 #include "mc-service/ctl/commands.h"
 #include "mc-service/ctl/values.h"
 
@@ -39,6 +41,13 @@ std::string CsvLine(const std::vector<std::string>& fields) {
     line += '"';
   }
   return line + "\r\n";
+}
+
+// RFC 3339 in UTC, as precise as the time is.
+std::string CsvTime(const google::protobuf::Timestamp& time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ",
+                          FromProto(time).value_or(absl::UnixEpoch()),
+                          absl::UTCTimeZone());
 }
 
 // The column `meter`, for instance RUM_SESSIONS.
@@ -151,14 +160,14 @@ void AddUsage(CLI::App& app, Context& context) {
                "quantity", "complete"},
               [](const v1::ListUsageResponse& response) {
                 for (const v1::UsageTotal& total : response.totals()) {
-                  std::cout << CsvLine(
-                      {total.account_id(), total.license_id(),
-                       total.cluster_id(), total.environment_id(),
-                       MeterText(total.meter()), total.meter_id(), total.unit(),
-                       TimeText(total.period().start()),
-                       TimeText(total.period().end()),
-                       absl::StrCat(total.quantity()),
-                       total.complete() ? "true" : "false"});
+                  std::cout
+                      << CsvLine({total.account_id(), total.license_id(),
+                                  total.cluster_id(), total.environment_id(),
+                                  MeterText(total.meter()), total.meter_id(),
+                                  total.unit(), CsvTime(total.period().start()),
+                                  CsvTime(total.period().end()),
+                                  absl::StrCat(total.quantity()),
+                                  total.complete() ? "true" : "false"});
                 }
               });
         }
@@ -201,17 +210,16 @@ void AddEntries(CLI::App& group, Context& context) {
                "accepted_at"},
               [](const v1::ListLedgerEntriesResponse& response) {
                 for (const v1::LedgerEntry& entry : response.entries()) {
-                  std::cout
-                      << CsvLine({entry.account_id(), entry.license_id(),
-                                  entry.cluster_id(), entry.environment_id(),
-                                  MeterText(entry.meter()), entry.meter_id(),
-                                  entry.unit(), entry.resource_id(),
-                                  TimeText(entry.time_frame().start()),
-                                  TimeText(entry.time_frame().end()),
-                                  absl::StrCat(entry.quantity()),
-                                  absl::StrCat(entry.epoch()),
-                                  absl::StrCat(entry.sequence()),
-                                  TimeText(entry.accepted_at())});
+                  std::cout << CsvLine(
+                      {entry.account_id(), entry.license_id(),
+                       entry.cluster_id(), entry.environment_id(),
+                       MeterText(entry.meter()), entry.meter_id(), entry.unit(),
+                       entry.resource_id(), CsvTime(entry.time_frame().start()),
+                       CsvTime(entry.time_frame().end()),
+                       absl::StrCat(entry.quantity()),
+                       absl::StrCat(entry.epoch()),
+                       absl::StrCat(entry.sequence()),
+                       CsvTime(entry.accepted_at())});
                 }
               });
         }
