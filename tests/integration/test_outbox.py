@@ -169,6 +169,26 @@ class OutboxTests(pair.PairTest):
         self.assertEqual(done.returncode, 12)
         self.assertIn("proves nothing", done.stdout)
 
+    def test_what_the_vendor_exports_is_verified(self):
+        self.start_pair()
+        self.use(5)
+        self.use(2)
+        self.billed_is(7)
+        self.nothing_waits()
+        path = self.folder / "entries.csv"
+        path.write_text(self.mc.mcctl(
+            "ledger", "entries", "--cluster", self.cluster.cluster_id(),
+            "--output", "csv").stdout)
+        with open(path, newline="") as exported:
+            lines = list(csv.DictReader(exported))
+        self.assertEqual(list(lines[0]), COLUMNS)
+        self.assertEqual(sum(int(line["quantity"]) for line in lines
+                             if line["meter"] == "RUM_SESSIONS"), 7)
+        done = self.cluster.cli("usage", "verify", "--invoice", path,
+                                "--output", "json", check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(json.loads(done.stdout)["compared"], len(lines))
+
     def test_the_agents_disk_is_restored_from_an_old_copy(self):
         self.start_pair()
         self.use(1)
