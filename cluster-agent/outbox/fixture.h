@@ -39,6 +39,9 @@ class OutboxFixture {
   void Close() { outbox_ = nullptr; }
   Outbox& outbox() { return *outbox_; }
 
+  // Time passes; nobody sets the clock.
+  void PassUntil(absl::Time time) { clock.Advance(time - clock.Now()); }
+
   absl::StatusOr<RecordUsageResult> Record(
       std::vector<missioncontrol::v1::UsageRecord> records);
   absl::StatusOr<RecordEventsResult> RecordEvents(

@@ -132,7 +132,7 @@ TEST(Outbox, ResendableRejectionWaitsForItsTimeAndHoldsUpNobody) {
   const auto listed = f.outbox().reader().List(0, "", f.clock.Now());
   EXPECT_THAT(listed->reports[0].waiting_for, HasSubstr(FormatUtc(later)));
   EXPECT_THAT(listed->reports[0].rejection, HasSubstr("OVERLOADED"));
-  f.clock.SetNow(later);
+  f.PassUntil(later);
   EXPECT_THAT(Sequences(f.Waiting(LANE_BILLING)), testing::ElementsAre(1, 2));
 }
 

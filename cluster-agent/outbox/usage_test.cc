@@ -106,9 +106,9 @@ TEST(CloseFrames, OnlyEndedFramesAreClosed) {
   OutboxFixture f;
   f.Open();
   ASSERT_TRUE(f.Record({SessionsRecord("a", "env", 1, f.clock.Now())}).ok());
-  f.clock.SetNow(kTen + absl::Hours(1) - absl::Nanoseconds(1));
+  f.PassUntil(kTen + absl::Hours(1) - absl::Nanoseconds(1));
   EXPECT_EQ(f.outbox().CloseFrames()->reports, 0);
-  f.clock.SetNow(kTen + absl::Hours(1));
+  f.PassUntil(kTen + absl::Hours(1));
   EXPECT_EQ(f.outbox().CloseFrames()->reports, 1);
   EXPECT_EQ(f.outbox().CloseFrames()->reports, 0);
   EXPECT_EQ(f.outbox().reader().Stats()->open_usage_records, 0);
@@ -120,7 +120,7 @@ TEST(CloseFrames, ShortFramesNeverCrossTheHour) {
   Outbox::Options options = f.Options();
   options.frame_length = absl::Seconds(30);
   f.Open(options);
-  f.clock.SetNow(kTen + absl::Minutes(2));
+  f.PassUntil(kTen + absl::Minutes(2));
   ASSERT_TRUE(f.Record({HostRecord("h", "host", kTen - absl::Seconds(70),
                                    kTen + absl::Seconds(50))})
                   .ok());
@@ -142,7 +142,7 @@ TEST(CloseFrames, ShortFramesNeverCrossTheHour) {
 TEST(CloseFrames, RestOfALongIntervalWaitsForItsFrame) {
   OutboxFixture f;
   f.Open();
-  f.clock.SetNow(kTen + absl::Minutes(62));
+  f.PassUntil(kTen + absl::Minutes(62));
   ASSERT_TRUE(f.Record({HostRecord("h", "host", kTen - absl::Minutes(90),
                                    kTen + absl::Minutes(65))})
                   .ok());
@@ -150,7 +150,7 @@ TEST(CloseFrames, RestOfALongIntervalWaitsForItsFrame) {
   EXPECT_EQ(f.Consumptions().size(), 3);
   EXPECT_EQ(f.outbox().reader().Stats()->open_usage_records, 1);
   f.Open();
-  f.clock.SetNow(kTen + absl::Hours(2));
+  f.PassUntil(kTen + absl::Hours(2));
   ASSERT_TRUE(f.outbox().CloseFrames().ok());
   ASSERT_EQ(f.Consumptions().size(), 4);
   const missioncontrol::v1::TimeFrame rest =
@@ -165,14 +165,14 @@ TEST(CloseFrames, AnotherFrameLengthDoublesNothing) {
   Outbox::Options options = f.Options();
   options.frame_length = absl::Minutes(15);
   f.Open(options);
-  f.clock.SetNow(kTen + absl::Minutes(45));
+  f.PassUntil(kTen + absl::Minutes(45));
   ASSERT_TRUE(f.Record({HostRecord("h", "host", kTen + absl::Minutes(20),
                                    kTen + absl::Minutes(49))})
                   .ok());
   ASSERT_TRUE(f.outbox().CloseFrames().ok());
   EXPECT_EQ(f.Consumptions().size(), 2);
   f.Open();
-  f.clock.SetNow(kTen + absl::Hours(1));
+  f.PassUntil(kTen + absl::Hours(1));
   ASSERT_TRUE(f.outbox().CloseFrames().ok());
   ASSERT_EQ(f.Consumptions().size(), 3);
   const missioncontrol::v1::TimeFrame rest =
@@ -184,7 +184,7 @@ TEST(CloseFrames, LateUsageComesInItsOwnFrameOnceMore) {
   OutboxFixture f;
   f.Open();
   ASSERT_TRUE(f.Record({SessionsRecord("a", "env", 1, f.clock.Now())}).ok());
-  f.clock.SetNow(kTen + absl::Minutes(61));
+  f.PassUntil(kTen + absl::Minutes(61));
   ASSERT_TRUE(f.outbox().CloseFrames().ok());
   ASSERT_TRUE(f.SetEnvironments({"env", "idle"}).ok());
   ASSERT_TRUE(
@@ -203,7 +203,7 @@ TEST(CloseFrames, KnownEnvironmentsAreReportedWhileTheAgentRuns) {
   f.Open();
   ASSERT_TRUE(f.SetEnvironments({"b", "a", "b"}).ok());
   for (int hour = 1; hour <= 3; ++hour) {
-    f.clock.SetNow(kTen + absl::Hours(hour) + absl::Seconds(1));
+    f.PassUntil(kTen + absl::Hours(hour) + absl::Seconds(1));
     EXPECT_EQ(f.outbox().CloseFrames()->reports, 1);
   }
   // Down for two months; in the hour of the stop and of the start it ran.
@@ -233,15 +233,15 @@ TEST(CloseFrames, ClockSetBackClosesNothingTwice) {
   f.Open();
   ASSERT_TRUE(f.SetEnvironments({"env"}).ok());
   ASSERT_TRUE(f.Record({SessionsRecord("a", "env", 1, f.clock.Now())}).ok());
-  f.clock.SetNow(kTen + absl::Minutes(61));
+  f.PassUntil(kTen + absl::Minutes(61));
   EXPECT_EQ(f.outbox().CloseFrames()->reports, 1);
   f.clock.SetNow(kTen + absl::Minutes(20));
   EXPECT_EQ(f.outbox().CloseFrames()->reports, 0);
   ASSERT_TRUE(f.Record({SessionsRecord("b", "env", 2, f.clock.Now())}).ok());
   EXPECT_EQ(f.outbox().CloseFrames()->reports, 0);
-  f.clock.SetNow(kTen + absl::Minutes(61));
+  f.PassUntil(kTen + absl::Minutes(61));
   EXPECT_EQ(f.outbox().CloseFrames()->reports, 1);
-  f.clock.SetNow(kTen + absl::Minutes(121));
+  f.PassUntil(kTen + absl::Minutes(121));
   EXPECT_EQ(f.outbox().CloseFrames()->reports, 1);
   const auto consumptions = f.Consumptions();
   ASSERT_EQ(consumptions.size(), 3);
