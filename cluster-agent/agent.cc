@@ -27,6 +27,7 @@
 #include "cluster-agent/state/state_directory.h"
 #include "common/crypto/certificate.h"
 #include "common/executor/executor.h"
+#include "common/files/files.h"
 #include "common/log/log.h"
 #include "common/time/proto_time.h"
 #include "common/time/timer_queue.h"
@@ -42,6 +43,8 @@ constexpr size_t kMaxQueued = 4096;
 constexpr absl::Duration kStopGrace = absl::Seconds(3);
 // After a frame's end, so that what was used in it has been recorded.
 constexpr absl::Duration kFrameGrace = absl::Milliseconds(500);
+// The pause after frames could not be closed, for instance on a full disk.
+constexpr absl::Duration kCloseAgain = absl::Seconds(20);
 constexpr char kBootIdFile[] = "/proc/sys/kernel/random/boot_id";
 // How much monitored time a crash can cost at most.
 constexpr absl::Duration kInventoryTick = absl::Minutes(1);
@@ -105,6 +108,7 @@ class RunningAgent : public Agent {
   void RaiseNodeStarted();
 
   void ScheduleFrames();
+  void ScheduleFrames(absl::Duration pause);
   void OnFrameEnd();
   void ScheduleInventory();
   // Records the inventory's hosts as monitored until now. Waits for the disk.
@@ -163,6 +167,9 @@ absl::Status RunningAgent::OpenState() {
   options.clock = options_.clock;
   options.frame_length =
       ToAbsl(configuration().values.schedule().consumption_time_frame());
+  const config::Outbox& kept = configuration().values.outbox();
+  options.keep_acknowledged = ToAbsl(kept.keep_acknowledged());
+  options.reserved_bytes = kept.reserved_bytes();
   options.send_events =
       EffectivePrivacy(configuration().values).cluster_events() !=
       v1::PERMISSION_DENIED;
@@ -176,6 +183,15 @@ absl::Status RunningAgent::OpenState() {
     events_.Dropped(reports);
   };
   options.on_disk_full = [this](bool full) { events_.DiskFull(full); };
+  const bool registered = FileExists(
+      absl::StrCat(state_directory_->path(), "/", state_files::kRegistration));
+  if (registered && !FileExists(options.path)) {
+    LogWarning(
+        "there is no usage database, though this cluster is registered: a new "
+        "one is made. What only the old one held is not reported; restore it "
+        "from a backup if it was not moved away on purpose",
+        {{"path", options.path}});
+  }
   auto outbox = Outbox::Open(std::move(options));
   if (!outbox.ok()) return outbox.status();
   outbox_ = *std::move(outbox);
@@ -311,18 +327,17 @@ absl::Status RunningAgent::Open() {
 }
 
 absl::Status RunningAgent::Listen() {
-  LocalDeps deps{
-      .outbox = outbox_.get(),
-      .description = description_.get(),
-      .executor = &executor_,
-      .clock = options_.clock,
-      .other_environments = EnvironmentIds(inventory()),
-      .status = [this] { return Status(); },
-      .on_described = [this] { exchanges_->CheckVersion(); },
-      .on_events = [this] { events_.Kept(); },
-      .nodes = site_ == nullptr ? nullptr : site_->registry(),
-      .own_node = [this] { return OwnNode(); },
-      .license = license_watch_.get()};
+  LocalDeps deps{.outbox = outbox_.get(),
+                 .description = description_.get(),
+                 .executor = &executor_,
+                 .clock = options_.clock,
+                 .other_environments = EnvironmentIds(inventory()),
+                 .status = [this] { return Status(); },
+                 .on_described = [this] { exchanges_->CheckVersion(); },
+                 .on_events = [this] { events_.Kept(); },
+                 .nodes = site_ == nullptr ? nullptr : site_->registry(),
+                 .own_node = [this] { return OwnNode(); },
+                 .license = license_watch_.get()};
   auto sockets = LocalSockets::Open(configuration(), deps);
   if (!sockets.ok()) return sockets.status();
   sockets_ = *std::move(sockets);
@@ -384,11 +399,14 @@ std::optional<absl::Time> RunningAgent::CertificateEnd() {
 void RunningAgent::ScheduleFrames() {
   const absl::Duration length =
       ToAbsl(configuration().values.schedule().consumption_time_frame());
-  const absl::Time now = options_.clock->Now();
-  const absl::Time at =
-      FrameOf(now, length).end + std::min(kFrameGrace, length / 10);
-  board_.Next(Exchange::kConsumption, at);
-  timers_.Schedule(at, [this] {
+  const absl::Time now = outbox_->BillingNow();
+  ScheduleFrames(FrameOf(now, length).end + std::min(kFrameGrace, length / 10) -
+                 now);
+}
+
+void RunningAgent::ScheduleFrames(absl::Duration pause) {
+  board_.Next(Exchange::kConsumption, options_.clock->Now() + pause);
+  timers_.ScheduleAfter(pause, [this] {
     if (!executor_.TryRun([this] { OnFrameEnd(); })) ScheduleFrames();
   });
 }
@@ -400,9 +418,9 @@ void RunningAgent::OnFrameEnd() {
     board_.Failed(Exchange::kConsumption, closed.status());
     LogError("time frames could not be closed; it is tried again",
              {{"detail", std::string(closed.status().message())}});
-  } else if (closed->reports > 0) {
-    exchanges_->WakeReports();
+    return ScheduleFrames(kCloseAgain);
   }
+  if (closed->reports > 0) exchanges_->WakeReports();
   ScheduleFrames();
 }
 
@@ -417,7 +435,7 @@ void RunningAgent::ScheduleInventory() {
 void RunningAgent::RecordInventory() {
   if (inventory().environments_size() == 0) return;
   absl::MutexLock lock(&inventory_mutex_);
-  const TimeFrame interval = monitored_.Tick(options_.clock->Now());
+  const TimeFrame interval = monitored_.Tick(outbox_->BillingNow());
   std::vector<v1::UsageRecord> records = HostRecords(inventory(), interval);
   constexpr size_t kBatch = 1000;
   absl::Status status;

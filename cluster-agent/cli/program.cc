@@ -14,6 +14,7 @@
 #include "cluster-agent/cli/license_commands.h"
 #include "cluster-agent/cli/node_admin_commands.h"
 #include "cluster-agent/cli/node_commands.h"
+#include "cluster-agent/cli/outbox_commands.h"
 #include "cluster-agent/cli/run_with_lease.h"
 #include "cluster-agent/cli/site_commands.h"
 #include "common/status/status.h"
@@ -23,6 +24,8 @@ namespace {
 
 constexpr int kUsageError = 2;
 constexpr int kNodeRemoved = 9;
+constexpr int kInvoiceDiffers = 12;
+constexpr int kDataDamaged = 13;
 constexpr char kConfigFile[] = "/etc/mission-control/cluster-agent.yaml";
 constexpr int kPageSize = 100;
 
@@ -49,11 +52,14 @@ class Program {
         "configuration, 3 not found,\n4 not allowed, 5 the other side cannot "
         "be reached, 6 the state does not allow it,\n7 a limit was reached, 8 "
         "not built yet, 9 this node was removed from its site, 10 not the "
-        "master (any more), 11 only warnings (doctor).");
+        "master (any more), 11 only warnings (doctor), 12 the invoice does not "
+        "agree (usage verify),\n13 a file of the agent is damaged, and was "
+        "left as it is.");
     AddAgentCommands();
     AddNodeCommands();
     AddUsageCommands();
     AddDescribeCommands();
+    AddOutboxCommands();
     AddEventCommands();
     AddShowCommands();
     AddLicenseCommands();
@@ -80,6 +86,7 @@ class Program {
     if (ReasonOf(status) == missioncontrol::v1::ERROR_REASON_NODE_REMOVED) {
       return kNodeRemoved;
     }
+    if (absl::IsDataLoss(status)) return kDataDamaged;
     return status.ok() ? exit_code_ : ExitCodeOf(status);
   }
 
@@ -158,6 +165,7 @@ class Program {
     traffic->add_option("--bytes", bytes_, "Bytes since the last call")
         ->required()
         ->check(CLI::NonNegativeNumber);
+    AddVerifyCommand(usage);
   }
 
   void AddDescribeCommands() {
@@ -224,21 +232,54 @@ class Program {
     list->add_option("--page-token", page_token_, "Where a list went on");
   }
 
+  void AddOutboxCommands() {
+    CLI::App* outbox =
+        Add(&app_, "outbox", "Reports that the service has not confirmed yet",
+            "outbox list");
+    CLI::App* list = Add(
+        outbox, "list", "List them, whether the agent runs or not",
+        "outbox list --all --output json",
+        [this] { return ListOutbox(common_, page_size_, page_token_, all_); });
+    list->add_flag("--all", all_,
+                   "Also those that have their receipt and are kept");
+    AddPageOptions(list);
+    CLI::App* show =
+        Add(outbox, "show", "One of them as JSON: exactly what leaves",
+            "outbox show billing 1777888800000000 1",
+            [this] { return ShowOutboxReport(common_, report_); });
+    show->add_option("LANE", report_.lane, "billing, events or health")
+        ->required();
+    show->add_option("EPOCH", report_.epoch, "As outbox list prints it")
+        ->required();
+    show->add_option("SEQUENCE", report_.sequence, "As outbox list prints it")
+        ->required();
+    Add(outbox, "explain", "What each of them waits for, and what to do",
+        "outbox explain", [this] { return ExplainOutbox(common_); });
+  }
+
+  void AddVerifyCommand(CLI::App* usage) {
+    CLI::App* verify = Add(
+        usage, "verify",
+        "Check an invoice against the service's signed receipts, and against "
+        "the reports that are kept. Exit code 0: nothing speaks against it, "
+        "12: something does",
+        "usage verify --invoice entries.csv", [this] {
+          bool agrees = false;
+          absl::Status status = VerifyInvoice(common_, invoice_, agrees);
+          if (!agrees) exit_code_ = kInvoiceDiffers;
+          return status;
+        });
+    verify
+        ->add_option("--invoice", invoice_,
+                     "What mcctl ledger entries --output csv exports")
+        ->required();
+  }
+
   void AddShowCommands() {
     CLI::App* status =
         Add(&app_, "status", "What the agent does and waits for",
             "status --check", [this] { return ShowStatus(common_, check_); });
     status->add_flag("--check", check_, "Fail unless the agent is connected");
-    CLI::App* outbox =
-        Add(&app_, "outbox", "Reports without a receipt", "outbox list");
-    CLI::App* list =
-        Add(outbox, "list", "List them, whether the agent runs or not",
-            "outbox list --output json",
-            [this] { return ListOutbox(common_, page_size_, page_token_); });
-    list->add_option("--page-size", page_size_, "At most this many")
-        ->check(CLI::Range(1, 1000))
-        ->capture_default_str();
-    list->add_option("--page-token", page_token_, "Where a list went on");
     Add(&app_, "validate",
         "Report what is wrong with the configuration and its files",
         "validate --config FILE", [this] { return Validate(common_); });
@@ -331,6 +372,9 @@ class Program {
   int uses_ = 1;
   std::string node_id_;
   std::string token_file_;
+  bool all_ = false;
+  ReportArguments report_;
+  std::string invoice_;
   int page_size_ = kPageSize;
   std::string page_token_;
   SimulationArguments simulation_;

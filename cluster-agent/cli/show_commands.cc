@@ -10,39 +10,21 @@
 #include "cluster-agent/cli/json.h"
 #include "cluster-agent/cli/site_client.h"
 #include "cluster-agent/cli/site_commands.h"
+#include "cluster-agent/cli/state_files.h"
 #include "cluster-agent/domain/config/agent_config.h"
 #include "cluster-agent/domain/config/node_config.h"
 #include "cluster-agent/domain/documents/documents.h"
-#include "cluster-agent/local/agent_service.h"
 #include "cluster-agent/state/node_state.h"
 #include "cluster-agent/state/state_directory.h"
 #include "common/cli/output.h"
 #include "common/cli/table.h"
 #include "common/files/files.h"
-#include "common/time/clock.h"
 #include "google/protobuf/struct.pb.h"
-#include "google/protobuf/util/json_util.h"
 
 namespace mc::agent {
 namespace {
 
 namespace v1 = missioncontrol::v1;
-
-template <typename Message>
-absl::StatusOr<Message> ReadStateFile(const Configuration& configuration,
-                                      const char* name) {
-  const absl::StatusOr<std::string> text = ReadPrivateFile(
-      absl::StrCat(configuration.values.state_directory(), "/", name));
-  if (!text.ok()) return text.status();
-  google::protobuf::util::JsonParseOptions options;
-  options.ignore_unknown_fields = true;
-  Message message;
-  if (!google::protobuf::util::JsonStringToMessage(*text, &message, options)
-           .ok()) {
-    return absl::DataLossError(absl::StrCat(name, " is damaged"));
-  }
-  return message;
-}
 
 std::string WhatTheNodesFileSays(const Configuration& configuration) {
   const auto node = ReadNodeState(configuration.values.state_directory());
@@ -163,26 +145,16 @@ std::string TextOf(const v1::GetStatusResponse& status) {
                      absl::StrCat(status.open_usage_records(), " records"));
   lines.emplace_back("Unconfirmed",
                      absl::StrCat(status.waiting_reports(), " reports"));
+  if (status.backlog_total() > 0) {
+    lines.emplace_back("Backlog",
+                       absl::StrCat(status.backlog_confirmed(), " of ",
+                                    status.backlog_total(), " confirmed"));
+  }
   lines.emplace_back("Nodes", absl::StrCat(status.live_nodes(), " live, ",
                                            status.silent_nodes(), " silent"));
   lines.emplace_back("Certificate until",
                      TimeText(status.certificate_not_after()));
   return absl::StrCat(Properties(lines), "\n", TableOf(status).Text());
-}
-
-std::string TextOf(const v1::ListOutboxResponse& response) {
-  Table table({"LANE", "EPOCH", "SEQUENCE", "CREATED", "BYTES", "ATTEMPTS",
-               "WAITING FOR"});
-  for (const v1::OutboxEntry& entry : response.entries()) {
-    table.Add({EnumText(entry.lane()), absl::StrCat(entry.epoch()),
-               absl::StrCat(entry.sequence()), TimeText(entry.created_at()),
-               absl::StrCat(entry.size_bytes()), absl::StrCat(entry.attempts()),
-               entry.rejection().empty()
-                   ? entry.waiting_for()
-                   : absl::StrCat(entry.waiting_for(), " (", entry.rejection(),
-                                  ")")});
-  }
-  return table.Text();
 }
 
 }  // namespace
@@ -217,22 +189,6 @@ absl::Status ShowStatus(const CommonArguments& common, bool check) {
     return absl::UnavailableError(
         absl::StrCat("not connected; waiting for ", status.waiting_for()));
   }
-  return absl::OkStatus();
-}
-
-absl::Status ListOutbox(const CommonArguments& common, int page_size,
-                        const std::string& page_token) {
-  const auto configuration = LoadConfiguration(common.config_file);
-  if (!configuration.ok()) return configuration.status();
-  const auto reader = OutboxReader::Open(configuration->OutboxFile());
-  if (!reader.ok()) return reader.status();
-  const absl::StatusOr<ListedReports> listed =
-      (*reader)->List(page_size, page_token, RealClock().Now());
-  if (!listed.ok()) return listed.status();
-  const v1::ListOutboxResponse response = ToProto(*listed);
-  if (common.json) return PrintJson(response);
-  std::cout << TextOf(response);
-  HintNextPage(response.next_page_token());
   return absl::OkStatus();
 }
 

@@ -52,10 +52,6 @@ absl::Status DescribeNode(const CommonArguments& common,
 absl::Status DescribeActiveGates(const CommonArguments& common,
                                  const std::string& file);
 
-// Reads the file, whether the agent runs or not.
-absl::Status ListOutbox(const CommonArguments& common, int page_size,
-                        const std::string& page_token);
-
 // Prints every problem; the error has no message, for all is said.
 absl::Status Validate(const CommonArguments& common);
 

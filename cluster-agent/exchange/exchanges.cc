@@ -235,8 +235,9 @@ void Exchanges::Note(const std::string& address, const absl::Status& status) {
     }
     heartbeats_->Hold();
     reports_->Hold();
-    // It finds out when the service is back.
-    license_->Now();
+    // It finds out when the service is back, and comes first then. A service
+    // that starts anew has lost all of its clusters at the same moment.
+    license_->Within(ToAbsl(options_.values->schedule().backoff_initial()));
   } else if (!absl::IsCancelled(status)) {
     options_.board->Reached();
     if (options_.connection_watch != nullptr) {
@@ -335,7 +336,10 @@ void Exchanges::CheckLicense(PeriodicExchange::Done done) {
       kDeadline,
       [this, sent,
        done](const absl::StatusOr<v1::CheckLicenseResponse>& answer) {
-        if (answer.ok()) CompareClocks(sent, *answer);
+        if (answer.ok()) {
+          NoteServiceTime(*answer);
+          CompareClocks(sent, *answer);
+        }
         Note(options_.values->service().cluster(), answer.status());
         if (answer.ok()) {
           done(options_.license->Answered(*answer, document_keys_),
@@ -349,6 +353,12 @@ void Exchanges::CheckLicense(PeriodicExchange::Done done) {
         }
         if (!IsUnreachable(answer.status())) OpenStreams();
       });
+}
+
+void Exchanges::NoteServiceTime(const v1::CheckLicenseResponse& answer) {
+  if (!answer.has_service_time()) return;
+  const absl::StatusOr<absl::Time> time = FromProto(answer.service_time());
+  if (time.ok()) options_.outbox->SetServiceTime(*time);
 }
 
 void Exchanges::CompareClocks(absl::Time sent,

@@ -105,6 +105,8 @@ class Exchanges {
   void CheckLicense(PeriodicExchange::Done done);
   void CheckHealth(PeriodicExchange::Done done);
   void CheckUpdates(PeriodicExchange::Done done);
+  // Before anything is sent that was used: it tells the outbox what time it is.
+  void NoteServiceTime(const missioncontrol::v1::CheckLicenseResponse& answer);
   void CompareClocks(absl::Time sent,
                      const missioncontrol::v1::CheckLicenseResponse& answer);
   std::vector<missioncontrol::v1::StreamHeartbeatsRequest> Beats() const;

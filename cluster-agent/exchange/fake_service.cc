@@ -55,6 +55,8 @@ class FakeService::ReportsReactor
     v1::StreamReportsResponse response;
     if (request.has_hello()) {
       v1::Welcome& welcome = *response.mutable_welcome();
+      welcome.set_service_epoch(script_.service_epoch);
+      *welcome.mutable_pacing() = script_.pacing;
       welcome.mutable_marks()->Assign(script_.marks.begin(),
                                       script_.marks.end());
       {

@@ -28,7 +28,9 @@ class FakeService {
         const missioncontrol::v1::ReportEnvelope&, const std::string& bytes)>
         receipt;
     // In Welcome.
+    uint64_t service_epoch = 1;
     std::vector<missioncontrol::v1::LaneMark> marks;
+    missioncontrol::v1::Pacing pacing;
     // Unless OK, a stream of reports ends so at its first report.
     grpc::Status end_reports;
     bool answer_beats = true;

@@ -15,6 +15,12 @@ void PeriodicExchange::Now() {
   ScheduleAfter(absl::ZeroDuration());
 }
 
+void PeriodicExchange::Within(absl::Duration time) {
+  absl::MutexLock lock(&mutex_);
+  if (running_) return;
+  ScheduleAfter(time * options_.draw());
+}
+
 void PeriodicExchange::SetPacing(const v1::Pacing& pacing) {
   absl::MutexLock lock(&mutex_);
   pacing_ = pacing;

@@ -45,6 +45,9 @@ class PeriodicExchange {
   // The first attempt, or the next one, now; unless one is under way.
   void Now() ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // At a random moment within this time, so that not all agents come at once.
+  void Within(absl::Duration time) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // The service's wish, where it comes with another answer.
   void SetPacing(const missioncontrol::v1::Pacing& pacing)
       ABSL_LOCKS_EXCLUDED(mutex_);

@@ -19,6 +19,7 @@
 #include "absl/time/time.h"
 #include "cluster-agent/domain/documents/key_ring.h"
 #include "cluster-agent/domain/events/event_sink.h"
+#include "cluster-agent/exchange/backlog.h"
 #include "cluster-agent/exchange/client_stream.h"
 #include "cluster-agent/exchange/pacer.h"
 #include "cluster-agent/exchange/status_board.h"
@@ -48,8 +49,10 @@ class Reports {
     std::string agent_instance_id;
     // Those that receipts are signed with; more may come.
     const KeyRing* document_keys = nullptr;
-    // How many reports wait for their receipts at the same time.
+    // How many reports, and of how many bytes together, wait for their receipts
+    // at the same time; one that is larger waits alone.
     size_t window = 16;
+    size_t window_bytes = 4 << 20;
     // A stream that is waited for longer than this is cut.
     absl::Duration liveness = absl::Seconds(30);
     absl::Duration idle = absl::Seconds(2);
@@ -75,6 +78,10 @@ class Reports {
   using Key = std::tuple<missioncontrol::v1::Lane, uint64_t, uint64_t>;
   using Epochs = std::vector<missioncontrol::v1::LaneEpoch>;
   enum class Phase { kClosed, kGreeting, kSending, kClosing };
+  struct Sent {
+    std::string sha256;
+    size_t size_bytes = 0;
+  };
 
   // Looks for what waits and sends it, opening and closing the stream where it
   // must. One runs at a time, on the executor.
@@ -87,7 +94,11 @@ class Reports {
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Everything that was sent is answered, and nothing more waits.
   absl::Status Settle() ABSL_LOCKS_EXCLUDED(mutex_);
-  void WakeAt(absl::Time at);
+  // Nothing is sent for so long.
+  void HoldFor(absl::Duration pause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WakeAfter(absl::Duration pause);
+  // How long the disk is left alone after it has failed.
+  absl::Duration DiskPause() const;
 
   std::shared_ptr<Stream> OpenStream(uint64_t number);
   void OnMessage(uint64_t number, const grpc::ByteBuffer& buffer);
@@ -99,6 +110,9 @@ class Reports {
   absl::Status CheckReceipt(
       const std::string& sha256,
       const missioncontrol::v1::ReportReceipt& receipt) const;
+  // The service's wish that nothing is sent for a while.
+  void Obey(const missioncontrol::v1::Pacing& pacing)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Accept(uint64_t number,
               const missioncontrol::v1::ReportReceipt& receipt);
   void Refuse(uint64_t number, const missioncontrol::v1::ReportReceipt& receipt,
@@ -115,6 +129,7 @@ class Reports {
   void Cut(uint64_t number, const absl::Status& why)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void HalfClose(uint64_t number) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ForgetWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The service has said something, or is asked for something: from now on it
   // has the time of the liveness bound again.
   void Progress() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -122,6 +137,7 @@ class Reports {
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   const Options options_;
+  Backlog backlog_;
   absl::Mutex mutex_;
   Pacer pacer_ ABSL_GUARDED_BY(mutex_);
   bool open_ ABSL_GUARDED_BY(mutex_) = false;
@@ -129,8 +145,9 @@ class Reports {
   // Work() is queued or runs; `again_` asks it for another look.
   bool working_ ABSL_GUARDED_BY(mutex_) = false;
   bool again_ ABSL_GUARDED_BY(mutex_) = false;
-  // Nothing is sent before this time.
-  absl::Time not_before_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  // Nothing is sent before this time since boot.
+  absl::Duration not_before_ ABSL_GUARDED_BY(mutex_) =
+      -absl::InfiniteDuration();
 
   // The stream: its number tells what belongs to an earlier one.
   uint64_t number_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -141,8 +158,10 @@ class Reports {
   // The last report of each lane that was sent on this stream.
   std::map<missioncontrol::v1::Lane, uint64_t> sent_up_to_
       ABSL_GUARDED_BY(mutex_);
-  // Sent on this stream and not settled; with the SHA-256 of what was sent.
-  std::map<Key, std::string> waiting_ ABSL_GUARDED_BY(mutex_);
+  // Sent on this stream and not settled.
+  std::map<Key, Sent> waiting_ ABSL_GUARDED_BY(mutex_);
+  // Of all of them together.
+  size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t progress_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

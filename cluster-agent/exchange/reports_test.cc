@@ -40,6 +40,7 @@ class ReportsTest : public testing::Test {
                          .cluster_id = kCluster,
                          .agent_instance_id = "instance",
                          .document_keys = &document_keys_,
+                         .window = 4,
                          .events = &events_,
                          .on_over = [](const absl::Status&) {},
                          .on_health_pacing = [](const v1::Pacing&) {}});
@@ -55,8 +56,10 @@ class ReportsTest : public testing::Test {
   // One report of the lane BILLING.
   void UseSomething() {
     const absl::Time now = outbox_.clock.Now();
-    ASSERT_TRUE(
-        outbox_.Record({SessionsRecord("key-1", "env-1", 3, now)}).ok());
+    ASSERT_TRUE(outbox_
+                    .Record({SessionsRecord("key-" + std::to_string(++used_),
+                                            "env-1", 3, now)})
+                    .ok());
     outbox_.clock.Advance(absl::Hours(1));
     ASSERT_TRUE(outbox_.outbox().CloseFrames().ok());
     reports_->Wake();
@@ -68,6 +71,13 @@ class ReportsTest : public testing::Test {
     return status.exchanges(static_cast<int>(exchange));
   }
 
+  v1::GetStatusResponse Board() {
+    v1::GetStatusResponse status;
+    board_.Fill(status);
+    return status;
+  }
+
+  int used_ = 0;
   OutboxFixture outbox_;
   RecordingSink events_;
   FakeService service_{kCluster};
@@ -245,6 +255,98 @@ TEST_F(ReportsTest, ARejectionForGoodSetsTheReportAside) {
   EXPECT_EQ(told[0].type(), v1::CLUSTER_EVENT_TYPE_OUTBOX_TROUBLE);
   EXPECT_NE(told[0].outbox().problem().find("TIME_FRAME_INVALID"),
             std::string::npos);
+}
+
+TEST_F(ReportsTest, ABacklogIsSentInOrderWithinTheWindowAndShown) {
+  constexpr size_t kHours = 30;
+  for (size_t i = 0; i < kHours; ++i) UseSomething();
+  FakeService::Script script;
+  script.receipt = [](const v1::ReportEnvelope&, const std::string&) {
+    return nullptr;
+  };
+  service_.Set(script);
+  reports_->Open();
+  service_.Reports(4);
+  EXPECT_TRUE(Eventually([&] { return Board().backlog_total() == kHours; }));
+  EXPECT_EQ(Board().backlog_confirmed(), 0);
+  EXPECT_EQ(service_.Reports(4).size(), 4u) << "no more than the window";
+  service_.Set({});
+  EXPECT_TRUE(Eventually([&] {
+    outbox_.clock.Advance(absl::Milliseconds(500));
+    return Stats().waiting_reports == 0;
+  }));
+  EXPECT_TRUE(Eventually([&] { return Board().backlog_total() == 0; }));
+  uint64_t last = 0;
+  const std::vector<std::string> sent = service_.Reports(4 + kHours);
+  for (size_t i = 4; i < sent.size(); ++i) {
+    v1::StreamReportsRequest request;
+    ASSERT_TRUE(request.ParseFromString(sent[i]));
+    EXPECT_EQ(request.report().sequence(), ++last);
+  }
+  EXPECT_EQ(last, kHours);
+}
+
+TEST_F(ReportsTest, TheServicesWishToWaitIsObeyed) {
+  FakeService::Script script;
+  script.pacing.mutable_retry_after()->set_seconds(20);
+  service_.Set(script);
+  UseSomething();
+  reports_->Open();
+  service_.Hellos(1);
+  // Whatever is asked meanwhile.
+  for (int i = 0; i < 19; ++i) {
+    outbox_.clock.Advance(absl::Seconds(1));
+    reports_->Wake();
+  }
+  EXPECT_EQ(service_.Reports(0).size(), 0u);
+  EXPECT_TRUE(Eventually([&] {
+    outbox_.clock.Advance(absl::Milliseconds(500));
+    return Stats().waiting_reports == 0;
+  }));
+}
+
+TEST_F(ReportsTest, ABusyServiceIsNotFloodedWithTheBacklog) {
+  FakeService::Script script;
+  script.receipt = [](const v1::ReportEnvelope& report, const std::string&) {
+    auto receipt = std::make_unique<v1::ReportReceipt>();
+    receipt->set_lane(report.lane());
+    receipt->set_epoch(report.epoch());
+    receipt->set_sequence(report.sequence());
+    receipt->mutable_rejection()->set_reason(v1::ERROR_REASON_OVERLOADED);
+    receipt->mutable_rejection()->set_resendable(true);
+    receipt->mutable_pacing()->mutable_retry_after()->set_seconds(30);
+    return receipt;
+  };
+  service_.Set(script);
+  for (int i = 0; i < 30; ++i) UseSomething();
+  reports_->Open();
+  EXPECT_TRUE(
+      Eventually([&] { return Status(Exchange::kConsumption).failed() >= 4; }));
+  outbox_.clock.Advance(absl::Seconds(20));
+  reports_->Wake();
+  EXPECT_LE(service_.Reports(4).size(), 8u);
+  EXPECT_EQ(Stats().waiting_reports, 30);
+}
+
+TEST_F(ReportsTest, ARestoredServiceGetsTheSameBytesAgain) {
+  UseSomething();
+  reports_->Open();
+  EXPECT_TRUE(Eventually([&] { return Stats().waiting_reports == 0; }));
+  EXPECT_TRUE(Eventually([&] {
+    outbox_.clock.Advance(absl::Milliseconds(500));
+    return service_.EndedReports(0) == 1;
+  }));
+  FakeService::Script script;
+  script.service_epoch = 2;
+  service_.Set(script);
+  UseSomething();
+  EXPECT_TRUE(Eventually([&] {
+    outbox_.clock.Advance(absl::Milliseconds(500));
+    return Stats().kept_reports == 2;
+  }));
+  const std::vector<std::string> sent = service_.Reports(3);
+  ASSERT_EQ(sent.size(), 3u);
+  EXPECT_EQ(sent[1], sent[0]) << "the restored service has lost it";
 }
 
 TEST_F(ReportsTest, AServiceThatIsAheadOfUsGetsANewEpoch) {

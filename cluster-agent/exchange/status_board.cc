@@ -115,6 +115,12 @@ void StatusBoard::SetConsumption(const v1::ConsumptionResult& result) {
   *last_.mutable_last_consumption() = result;
 }
 
+void StatusBoard::SetBacklog(int64_t confirmed, int64_t total) {
+  absl::MutexLock lock(&mutex_);
+  last_.set_backlog_confirmed(confirmed);
+  last_.set_backlog_total(total);
+}
+
 void StatusBoard::SetUpdates(const std::vector<std::string>& available) {
   absl::MutexLock lock(&mutex_);
   last_.clear_available_updates();

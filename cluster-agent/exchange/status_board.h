@@ -3,6 +3,7 @@
 #define MC_CLUSTER_AGENT_EXCHANGE_STATUS_BOARD_H_
 
 #include <array>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +55,8 @@ class StatusBoard {
 
   void SetHealth(const missioncontrol::v1::HealthCheckResult& result);
   void SetConsumption(const missioncontrol::v1::ConsumptionResult& result);
+  // Both 0: there is no backlog.
+  void SetBacklog(int64_t confirmed, int64_t total);
   void SetUpdates(const std::vector<std::string>& available);
 
   // Fills in all that the board knows.

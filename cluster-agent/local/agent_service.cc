@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
-#include "common/time/proto_time.h"
 #include "common/wire/check.h"
 
 namespace mc::agent {
@@ -17,8 +16,6 @@ using Unary = grpc::ServerUnaryReactor;
 using Context = grpc::CallbackServerContext;
 
 constexpr int kMaxRecords = 1000;
-constexpr int kDefaultPageSize = 100;
-constexpr int kMaxPageSize = 1000;
 
 Unary* Ended(Context* context, const absl::Status& status) {
   Unary* reactor = context->DefaultReactor();
@@ -42,23 +39,6 @@ class RefusedStream : public grpc::ServerWriteReactor<Response> {
 };
 
 }  // namespace
-
-v1::ListOutboxResponse ToProto(const ListedReports& listed) {
-  v1::ListOutboxResponse response;
-  for (const ListedReport& report : listed.reports) {
-    v1::OutboxEntry& entry = *response.add_entries();
-    entry.set_lane(report.key.lane);
-    entry.set_epoch(report.key.epoch);
-    entry.set_sequence(report.key.sequence);
-    *entry.mutable_created_at() = mc::ToProto(report.created_at);
-    entry.set_size_bytes(report.size_bytes);
-    entry.set_attempts(report.attempts);
-    entry.set_waiting_for(report.waiting_for);
-    entry.set_rejection(report.rejection);
-  }
-  response.set_next_page_token(listed.next_page_token);
-  return response;
-}
 
 absl::Status LocalAgentService::AdminOnly() const {
   if (socket_ == LocalSocket::kAdmin) return absl::OkStatus();
@@ -220,24 +200,6 @@ Unary* LocalAgentService::GetStatus(Context* context,
     response->set_open_usage_records(stats->open_usage_records);
     response->set_waiting_reports(stats->waiting_reports);
     return absl::OkStatus();
-  });
-}
-
-Unary* LocalAgentService::ListOutbox(Context* context,
-                                     const v1::ListOutboxRequest* request,
-                                     v1::ListOutboxResponse* response) {
-  const int size =
-      request->page_size() == 0 ? kDefaultPageSize : request->page_size();
-  if (size < 0 || size > kMaxPageSize) {
-    return Ended(context, InvalidField("page_size", "must be from 1 to 1000"));
-  }
-  return RunAsAdmin(context, [this, size, request, response] {
-    const absl::Status here = MasterOnly();
-    if (!here.ok()) return here;
-    const absl::StatusOr<ListedReports> listed = deps_.outbox->reader().List(
-        size, request->page_token(), deps_.clock->Now());
-    if (listed.ok()) *response = ToProto(*listed);
-    return listed.status();
   });
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "cluster-agent/domain/description/description.h"
 #include "cluster-agent/domain/site/node_registry.h"
 #include "cluster-agent/local/license_watch.h"
@@ -79,6 +80,13 @@ class LocalAgentService
   Unary* ListOutbox(Context* context,
                     const missioncontrol::v1::ListOutboxRequest* request,
                     missioncontrol::v1::ListOutboxResponse* response) override;
+  Unary* GetOutboxReport(
+      Context* context,
+      const missioncontrol::v1::GetOutboxReportRequest* request,
+      missioncontrol::v1::GetOutboxReportResponse* response) override;
+  Unary* ListReceipts(
+      Context* context, const missioncontrol::v1::ListReceiptsRequest* request,
+      missioncontrol::v1::ListReceiptsResponse* response) override;
   Unary* CreateJoinToken(
       Context* context,
       const missioncontrol::v1::CreateJoinTokenRequest* request,
@@ -158,8 +166,12 @@ std::vector<std::string> AllEnvironments(
     const missioncontrol::v1::DescribeEnvironmentsRequest& described,
     const std::vector<std::string>& others);
 
-// The listed reports as the contract has them.
+// The outbox as the contract has it.
+missioncontrol::v1::OutboxEntry ToProto(const ListedReport& report);
 missioncontrol::v1::ListOutboxResponse ToProto(const ListedReports& listed);
+// DATA_LOSS where the bytes do not parse.
+absl::StatusOr<missioncontrol::v1::GetOutboxReportResponse> ToProto(
+    const FoundReport& found);
 missioncontrol::v1::ListRecordedEventsResponse ToProto(ListedEvents listed);
 
 }  // namespace mc::agent

@@ -49,9 +49,12 @@ class LicenseWatchTest : public testing::Test {
                                             .status = nullptr,
                                             .on_described = [] {},
                                             .license = watch_.get()}});
-    stub_ = v1::AgentService::NewStub(
-        grpc::CreateChannel(absl::StrCat("unix:", dir_.File("agent")),
-                            grpc::experimental::LocalCredentials(UDS)));
+    // A window that does not grow: what a reader leaves unread is bounded.
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    stub_ = v1::AgentService::NewStub(grpc::CreateCustomChannel(
+        absl::StrCat("unix:", dir_.File("agent")),
+        grpc::experimental::LocalCredentials(UDS), arguments));
   }
   ~LicenseWatchTest() override {
     watch_->End();

@@ -144,7 +144,7 @@ struct Batch {
   std::vector<int64_t> damaged;
 };
 
-absl::StatusOr<Batch> NextBatch(Database& database) {
+absl::StatusOr<Batch> NextBatch(Database& database, int size) {
   Batch batch;
   absl::Status status = QueryAll(
       database,
@@ -161,7 +161,7 @@ absl::StatusOr<Batch> NextBatch(Database& database) {
         batch.events.push_back(std::move(event));
         batch.ids.push_back(row.Int64(0));
       },
-      EventState::kWaiting, kMaxEventsPerReport);
+      EventState::kWaiting, size);
   if (!status.ok()) return status;
   return batch;
 }
@@ -255,12 +255,17 @@ absl::StatusOr<RecordEventsResult> InsertEvents(
   return result;
 }
 
+int MaxEventsPerReport(int64_t max_unsent) {
+  return static_cast<int>(std::clamp<int64_t>(max_unsent / 10, 1, 100));
+}
+
 absl::StatusOr<int64_t> PackEvents(
     Database& database, const std::string& cluster_id, absl::Time now,
+    int max_per_report,
     const std::function<void(const std::string&)>& on_damage) {
   int64_t declared = 0;
   for (;;) {
-    absl::StatusOr<Batch> batch = NextBatch(database);
+    absl::StatusOr<Batch> batch = NextBatch(database, max_per_report);
     if (!batch.ok()) return batch.status();
     if (batch->ids.empty() && batch->damaged.empty()) return declared;
     for (const int64_t id : batch->damaged) {

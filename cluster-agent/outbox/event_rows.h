@@ -30,7 +30,6 @@ enum class EventState {
   kDamaged = 6,
 };
 
-inline constexpr int kMaxEventsPerReport = 100;
 // Listed, whatever became of them.
 inline constexpr int64_t kKeptEvents = 10000;
 
@@ -41,10 +40,15 @@ absl::StatusOr<RecordEventsResult> InsertEvents(
     const std::vector<missioncontrol::v1::ClusterEvent>& events, bool send,
     int64_t max_unsent);
 
-// Makes reports of all that wait; returns how many sequences they declare as
-// dropped.
+// How many events one report holds at most: it is dropped as a whole, and that
+// must not be most of what is kept.
+int MaxEventsPerReport(int64_t max_unsent);
+
+// Makes reports of all that wait, of `max_per_report` at most; returns how many
+// sequences they declare as dropped.
 absl::StatusOr<int64_t> PackEvents(
     sqlite::Database& database, const std::string& cluster_id, absl::Time now,
+    int max_per_report,
     const std::function<void(const std::string&)>& on_damage);
 absl::StatusOr<bool> EventsWait(sqlite::Database& database);
 

@@ -29,14 +29,19 @@ constexpr int kMaxPageSize = 1000;
 
 void Outbox::RecordEvents(std::vector<ClusterEvent> events, EventsDone done) {
   auto result = std::make_shared<RecordEventsResult>();
-  Submit(
-      [this, events = std::move(events), result](Database& database) {
-        // Here, and not by a failed write, which would take the usage of the
-        // same transaction with it.
-        if (!HasRoomForEvents()) {
-          return absl::ResourceExhaustedError(
+  // Here, and not by a failed write, which would take the usage of the same
+  // transaction with it.
+  if (!HasRoomForEvents()) {
+    const absl::Status full =
+        Error(absl::StatusCode::kResourceExhausted,
+              missioncontrol::v1::ERROR_REASON_STORE_UNAVAILABLE,
               "the disk is nearly full; events are not kept, so that usage is");
-        }
+    ObserveDisk(full);
+    return done(full);
+  }
+  SubmitIntake(
+      Intake::kTelemetry,
+      [this, events = std::move(events), result](Database& database) {
         absl::StatusOr<RecordEventsResult> inserted = InsertEvents(
             database, events, options_.send_events, options_.max_events);
         if (inserted.ok()) *result = *inserted;
@@ -58,7 +63,8 @@ void Outbox::PackWaitingEvents() {
       return absl::ResourceExhaustedError("the disk is nearly full");
     }
     const absl::StatusOr<int64_t> declared =
-        PackEvents(database, options_.cluster_id, now, options_.on_damage);
+        PackEvents(database, options_.cluster_id, now,
+                   MaxEventsPerReport(options_.max_events), options_.on_damage);
     dropped = declared.value_or(0);
     return declared.status();
   });

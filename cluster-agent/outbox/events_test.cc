@@ -110,6 +110,12 @@ TEST(OutboxEvents, AReportHoldsAtMostAHundred) {
   EXPECT_EQ(reports[2].cluster_events().events_size(), 50);
 }
 
+TEST(OutboxEvents, AReportHoldsATenthOfWhatIsKeptAtMost) {
+  EXPECT_EQ(MaxEventsPerReport(10000), 100);
+  EXPECT_EQ(MaxEventsPerReport(100), 10);
+  EXPECT_EQ(MaxEventsPerReport(3), 1);
+}
+
 TEST(OutboxEvents, ANumberedReportKeepsItsBytes) {
   OutboxFixture f;
   f.Open();
@@ -167,21 +173,24 @@ TEST(OutboxEvents, BeyondTheBoundTheOldestGoAndTheGapIsDeclared) {
   options.max_events = 3;
   f.Open(options);
   Record(f, 1, 2);
-  ASSERT_EQ(Reports(f).size(), 1u);  // Sequence 1.
+  ASSERT_EQ(Reports(f).size(), 2u);  // Sequences 1 and 2.
   Record(f, 3, 5);
   f.Open(options);
   Record(f, 6, 6);
   f.Open(options);
   const std::vector<v1::ReportEnvelope> reports = Reports(f);
-  ASSERT_EQ(reports.size(), 1u);
+  ASSERT_EQ(reports.size(), 3u);
   // 1 and 2 had a report; 3 went without one.
-  EXPECT_THAT(Dropped(reports[0]), ElementsAre("1-2"));
-  EXPECT_EQ(reports[0].sequence(), 3u);
-  EXPECT_THAT(Ids(reports[0]), ElementsAre("4", "5", "6"));
+  EXPECT_THAT(Dropped(reports[0]), ElementsAre("1-3"));
+  EXPECT_EQ(reports[0].sequence(), 4u);
+  EXPECT_THAT(Ids(reports[0]), ElementsAre("4"));
+  EXPECT_THAT(Ids(reports[2]), ElementsAre("6"));
   // Once declared, it is not declared again.
+  EXPECT_THAT(Dropped(reports[1]), IsEmpty());
   Record(f, 7, 7);
-  EXPECT_THAT(Reports(f).size(), 1u);
-  EXPECT_THAT(Dropped(Reports(f)[0]), ElementsAre("1-3"))
+  ASSERT_EQ(Reports(f).size(), 3u);
+  EXPECT_THAT(Ids(Reports(f)[2]), ElementsAre("7"));
+  EXPECT_THAT(Dropped(Reports(f)[2]), ElementsAre("1-4"))
       << "unless the report that declared it had to go, too";
 }
 
@@ -197,7 +206,7 @@ TEST(OutboxEvents, TellsHowManyWereDropped) {
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->dropped, 1);
   EXPECT_THAT(told, IsEmpty()) << "it could not be sent";
-  EXPECT_EQ(Reports(f).size(), 1u);
+  EXPECT_EQ(Reports(f).size(), 2u);
   EXPECT_THAT(told, ElementsAre(1));
   f.Waiting(LANE_EVENTS);
   EXPECT_THAT(told, ElementsAre(1));
@@ -209,10 +218,12 @@ TEST(OutboxEvents, AcknowledgedOnesDoNotCountAgainstTheBound) {
   options.max_events = 2;
   f.Open(options);
   Record(f, 1, 2);
-  ASSERT_TRUE(f.Acknowledge(KeyOf(Reports(f)[0])).ok());
+  for (const v1::ReportEnvelope& report : Reports(f)) {
+    ASSERT_TRUE(f.Acknowledge(KeyOf(report)).ok());
+  }
   Record(f, 3, 4);
   EXPECT_THAT(Listed(f), ElementsAre("4", "3", "2+", "1+"));
-  ASSERT_EQ(Reports(f).size(), 1u);
+  ASSERT_EQ(Reports(f).size(), 2u);
   EXPECT_THAT(Dropped(Reports(f)[0]), IsEmpty());
 }
 
@@ -252,7 +263,9 @@ TEST(OutboxEvents, TakenNumbersLeadToANewEpochAndNothingIsLost) {
       f.Reject(KeyOf(before), v1::ERROR_REASON_REPORT_CONFLICT, false).ok());
   const v1::ReportEnvelope after = Reports(f).at(0);
   EXPECT_GT(after.epoch(), before.epoch());
-  EXPECT_THAT(Ids(after), ElementsAre("2", "3", "4"));
+  ASSERT_EQ(Reports(f).size(), 3u);
+  EXPECT_THAT(Ids(after), ElementsAre("2"));
+  EXPECT_THAT(Ids(Reports(f)[2]), ElementsAre("4"));
   EXPECT_THAT(Dropped(after), ElementsAre("1-1"));
   EXPECT_EQ(after.sequence(), 2u);
 }
@@ -266,9 +279,10 @@ TEST(OutboxEvents, ARestoredDiskLeadsToANewEpoch) {
   mark.set_lane(LANE_EVENTS);
   mark.set_epoch(before.epoch());
   mark.set_highest_accepted_sequence(7);
-  const auto changed = f.outbox().ApplyWelcome({{mark}});
-  ASSERT_TRUE(changed.ok());
-  EXPECT_TRUE(*changed);
+  const auto result =
+      f.outbox().ApplyWelcome(1, std::vector<v1::LaneMark>{mark});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(result->epochs_changed);
   ASSERT_EQ(Reports(f).size(), 1u);
   EXPECT_GT(Reports(f)[0].epoch(), before.epoch());
   EXPECT_THAT(Ids(Reports(f)[0]), ElementsAre("1", "2"));

@@ -115,5 +115,61 @@ TEST(Kill, ClosingFramesConvergesFromEveryStep) {
   EXPECT_GT(steps, 20);
 }
 
+// Three reports, one of them acknowledged.
+void FillReports(OutboxFixture& f) {
+  f.Open();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(f.Record({SessionsRecord("k" + std::to_string(i), "env", 1,
+                                         f.clock.Now())})
+                    .ok());
+    f.clock.Advance(absl::Hours(1));
+    ASSERT_TRUE(f.outbox().CloseFrames().ok());
+  }
+  ASSERT_TRUE(f.Acknowledge(f.Waiting(LANE_BILLING)[0].key).ok());
+  f.Close();
+}
+
+Outbox::Options KilledAt(const OutboxFixture& f, const std::string& step) {
+  Outbox::Options options = f.Options();
+  options.failpoint = [step](std::string_view at) {
+    if (at == step) KillMyself();
+  };
+  return options;
+}
+
+TEST(Kill, BeforeTheCommitOfAReceiptTheReportIsSentAgain) {
+  OutboxFixture f;
+  FillReports(f);
+  ASSERT_TRUE(IsKilled([&] {
+    f.Open(KilledAt(f, "acknowledged"));
+    f.Acknowledge(f.Waiting(LANE_BILLING)[0].key).IgnoreError();
+  }));
+  f.Open();
+  EXPECT_EQ(f.Waiting(LANE_BILLING).size(), 2u);
+}
+
+TEST(Kill, ARestoredServiceIsKnownOnlyTogetherWithWhatIsSentAgain) {
+  OutboxFixture f;
+  FillReports(f);
+  f.Open();
+  const uint64_t epoch = f.Epoch(LANE_BILLING);
+  missioncontrol::v1::LaneMark mark;
+  mark.set_lane(LANE_BILLING);
+  mark.set_epoch(epoch);
+  const std::vector<missioncontrol::v1::LaneMark> marks = {mark};
+  ASSERT_TRUE(f.outbox().ApplyWelcome(1, marks).ok());
+  f.Close();
+  ASSERT_TRUE(IsKilled([&] {
+    f.Open(KilledAt(f, "welcome applied"));
+    f.outbox().ApplyWelcome(2, marks).IgnoreError();
+  }));
+  f.Open();
+  EXPECT_EQ(f.Waiting(LANE_BILLING).size(), 2u);
+  const auto result = f.outbox().ApplyWelcome(2, marks);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->sent_again, 1);
+  EXPECT_EQ(f.Waiting(LANE_BILLING).size(), 3u);
+}
+
 }  // namespace
 }  // namespace mc::agent

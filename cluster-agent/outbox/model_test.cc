@@ -57,6 +57,7 @@ class Game {
       }
     }
     f_.clock.Advance(absl::Hours(6));
+    f_.outbox().SetServiceTime(f_.clock.Now());
     ASSERT_TRUE(f_.outbox().CloseFrames().ok());
     ASSERT_EQ(f_.outbox().reader().Stats()->open_usage_records, 0);
     while (f_.outbox().reader().Stats()->waiting_reports > 0) Answer();

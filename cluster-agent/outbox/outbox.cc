@@ -7,6 +7,7 @@
 #include "cluster-agent/domain/usage/check.h"
 #include "cluster-agent/domain/usage/time_frame.h"
 #include "cluster-agent/outbox/event_rows.h"
+#include "cluster-agent/outbox/kept_rows.h"
 #include "cluster-agent/outbox/migrations.h"
 #include "cluster-agent/outbox/report_rows.h"
 #include "cluster-agent/outbox/rows.h"
@@ -55,8 +56,16 @@ absl::Status InRecord(size_t index, const absl::Status& error) {
                absl::StrCat(place, ": ", error.message()), metadata);
 }
 
+bool SameEpochs(const std::vector<LaneEpoch>& a,
+                const std::vector<LaneEpoch>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const LaneEpoch& x, const LaneEpoch& y) {
+                      return x.lane() == y.lane() && x.epoch() == y.epoch();
+                    });
+}
+
 absl::StatusOr<std::vector<UsageRow>> ToUsageRows(
-    std::vector<UsageRecord> records, absl::Time now) {
+    std::vector<UsageRecord> records, const BillingTime::Reading& time) {
   if (records.size() > kMaxRecords) {
     return InvalidField("records",
                         "a request holds at most 1000; send several requests");
@@ -64,9 +73,12 @@ absl::StatusOr<std::vector<UsageRow>> ToUsageRows(
   std::vector<UsageRow> rows;
   rows.reserve(records.size());
   for (size_t i = 0; i < records.size(); ++i) {
-    absl::Status valid = CheckUsageRecord(records[i], now);
+    // A clock that is ahead wrote what it showed, in good faith.
+    absl::Status valid =
+        CheckUsageRecord(records[i], std::max(time.now, time.wall));
     if (!valid.ok()) return InRecord(i, valid);
-    absl::StatusOr<UsageRow> row = ToUsageRow(std::move(records[i]), now);
+    CorrectTime(time, records[i]);
+    absl::StatusOr<UsageRow> row = ToUsageRow(std::move(records[i]), time.now);
     if (!row.ok()) return row.status();
     rows.push_back(*std::move(row));
   }
@@ -105,7 +117,13 @@ absl::Status Outbox::Start() {
   absl::Status status = sqlite::Migrate(database, kMigrations);
   if (!status.ok()) return status;
   const absl::Time now = options_.clock->Now();
-  status = database.InTransaction([&] {
+  // A small log can start anew within the reserve when the disk is full.
+  status = database.Exec("PRAGMA wal_autocheckpoint = 200;");
+  if (!status.ok()) return status;
+  const absl::StatusOr<absl::Duration> age = ReadAge(database);
+  if (!age.ok()) return age.status();
+  age_base_ = *age - options_.clock->SinceBoot();
+  const auto prepare = [&] {
     absl::Status prepared = PrepareLanes(database, now);
     if (prepared.ok()) prepared = PrepareTraffic(database, now);
     if (prepared.ok()) {
@@ -120,7 +138,11 @@ absl::Status Outbox::Start() {
       prepared = wait.status();
     }
     return prepared;
-  });
+  };
+  status = database.InTransaction(prepare);
+  if (absl::IsResourceExhausted(status) && reserve_.Release()) {
+    status = database.InTransaction(prepare);
+  }
   if (!status.ok()) return status;
   absl::StatusOr<std::unique_ptr<OutboxReader>> reader =
       OutboxReader::Open(options_.path);
@@ -137,16 +159,74 @@ absl::Status Outbox::Start() {
   return absl::OkStatus();
 }
 
+Outbox::Outbox(Options options)
+    : options_(std::move(options)),
+      billing_time_(options_.clock),
+      reserve_(absl::StrCat(options_.path, ".reserve"),
+               options_.reserved_bytes) {}
+
 Outbox::~Outbox() {
-  if (writer_ != nullptr) writer_->Stop();
+  if (writer_ != nullptr) {
+    // Where it cannot be saved, everything is kept a little longer.
+    writer_
+        ->Run([age = Age()](Database& database) {
+          return SaveAge(database, age);
+        })
+        .IgnoreError();
+    writer_->Stop();
+  }
   // First, so that the writer is the last connection: its end brings the log
   // into the file and deletes it.
   reader_ = nullptr;
 }
 
+absl::Duration Outbox::Age() const {
+  return age_base_ + options_.clock->SinceBoot();
+}
+
 void Outbox::Submit(sqlite::GroupCommitter::Work work, Done done) {
+  const auto last = [this, done](absl::Status status) {
+    // That this goes on a full disk does not mean that there is space.
+    if (!status.ok()) ObserveDisk(status);
+    done(WithReason(std::move(status)));
+  };
+  const auto first = [this, work, last](absl::Status status) {
+    if (!absl::IsResourceExhausted(status)) return last(std::move(status));
+    reserve_.Release();
+    if (!writer_->Submit(work, last)) last(std::move(status));
+  };
+  if (!writer_->Submit(work, first)) {
+    last(absl::UnavailableError(
+        "the outbox is busy or stopping; try again later"));
+  }
+}
+
+absl::Status Outbox::RunWork(const sqlite::GroupCommitter::Work& work) {
+  absl::Status status = writer_->Run(work);
+  if (!absl::IsResourceExhausted(status)) return status;
+  reserve_.Release();
+  return writer_->Run(work);
+}
+
+absl::Status Outbox::CheckRoom(Intake intake) {
+  if (intake == Intake::kTelemetry ? reserve_.HasRoomForTelemetry()
+                                   : reserve_.HasRoomForUsage()) {
+    return absl::OkStatus();
+  }
+  return WithReason(absl::ResourceExhaustedError(absl::StrCat(
+      "the disk of ", options_.path, " is full; free space on it")));
+}
+
+void Outbox::SubmitIntake(Intake intake, sqlite::GroupCommitter::Work work,
+                          Done done) {
+  const absl::Status room = CheckRoom(intake);
+  if (!room.ok()) {
+    ObserveDisk(room);
+    return done(room);
+  }
   const bool taken =
       writer_->Submit(std::move(work), [this, done](absl::Status status) {
+        if (absl::IsResourceExhausted(status)) reserve_.Release();
         ObserveDisk(status);
         done(WithReason(std::move(status)));
       });
@@ -157,15 +237,15 @@ void Outbox::Submit(sqlite::GroupCommitter::Work work, Done done) {
 }
 
 void Outbox::RecordUsage(std::vector<UsageRecord> records, RecordDone done) {
-  const absl::Time now = options_.clock->Now();
   absl::StatusOr<std::vector<UsageRow>> rows =
-      ToUsageRows(std::move(records), now);
+      ToUsageRows(std::move(records), billing_time_.Read());
   if (!rows.ok()) return done(rows.status());
   auto result = std::make_shared<RecordUsageResult>();
-  Submit(
-      [rows = *std::move(rows), result, now](Database& database) {
+  SubmitIntake(
+      Intake::kUsage,
+      [rows = *std::move(rows), result, age = Age()](Database& database) {
         absl::StatusOr<RecordUsageResult> inserted =
-            InsertUsage(database, rows, now);
+            InsertUsage(database, rows, age);
         if (inserted.ok()) *result = *inserted;
         MC_FAILPOINT("agent.usage.before");
         return inserted.status();
@@ -179,7 +259,8 @@ void Outbox::RecordUsage(std::vector<UsageRecord> records, RecordDone done) {
 
 void Outbox::SetEnvironments(std::vector<std::string> environment_ids,
                              Done done) {
-  Submit(
+  SubmitIntake(
+      Intake::kUsage,
       [ids = std::move(environment_ids)](Database& database) {
         absl::Status status = Execute(database, "DELETE FROM environment");
         for (const std::string& id : ids) {
@@ -195,64 +276,65 @@ void Outbox::SetEnvironments(std::vector<std::string> environment_ids,
 }
 
 void Outbox::AddTraffic(int64_t bytes, Done done) {
-  Submit([bytes](Database& database) { return InsertTraffic(database, bytes); },
-         std::move(done));
+  SubmitIntake(
+      Intake::kTelemetry,
+      [bytes](Database& database) { return InsertTraffic(database, bytes); },
+      std::move(done));
 }
 
 absl::StatusOr<CloseResult> Outbox::CloseFrames() {
   absl::MutexLock lock(&close_mutex_);
-  const absl::Time now = options_.clock->Now();
+  // It makes reports of usage: what has to be possible on a full disk is only
+  // to get rid of them.
+  absl::Status status = CheckRoom(Intake::kUsage);
+  if (!status.ok()) return status;
+  const BillingTime::Reading time = billing_time_.Read();
   const absl::Time running_since = running_since_;
   CloseResult result;
-  absl::Status status = writer_->Run([&](Database& database) {
+  status = writer_->Run([&](Database& database) {
     absl::StatusOr<CloseResult> closed = CloseEndedFrames(
         database, {.cluster_id = options_.cluster_id,
                    .frame_length = options_.frame_length,
                    .max_report_bytes = options_.max_report_bytes,
                    .running_since = running_since,
-                   .now = now,
+                   .time = time,
+                   .age = Age(),
                    .failpoint = options_.failpoint,
                    .on_damage = options_.on_damage});
     if (closed.ok()) result = *closed;
     if (result.reports > 0) MC_FAILPOINT("agent.frame.before");
     return closed.status();
   });
+  if (absl::IsResourceExhausted(status)) reserve_.Release();
   ObserveDisk(status);
-  if (!status.ok()) return status;
+  if (!status.ok()) return WithReason(status);
   if (options_.failpoint) options_.failpoint("committed");
   if (result.reports > 0) MC_FAILPOINT("agent.frame.after");
-  running_since_ = now;
+  running_since_ = time.now;
   status = Prune();
   if (!status.ok()) return status;
   return result;
 }
 
 absl::Status Outbox::Prune() {
-  const absl::Time now = options_.clock->Now();
-  const int64_t keys = absl::ToUnixMicros(now - options_.key_retention);
-  const int64_t receipts = absl::ToUnixMicros(now - options_.receipt_retention);
-  return writer_->Run([&](Database& database) {
-    // A bounded number each time, so that nobody waits long.
-    absl::Status status = Execute(
-        database,
-        "DELETE FROM usage_key WHERE idempotency_key IN (SELECT "
-        "idempotency_key FROM usage_key WHERE recorded_us < ? LIMIT 10000)",
-        keys);
-    if (status.ok()) {
-      status = Execute(database, "DELETE FROM receipt WHERE accepted_us < ?",
-                       receipts);
-    }
-    if (status.ok()) {
-      status = Execute(
-          database, "DELETE FROM frame WHERE closed = 1 AND end_us < ?", keys);
-    }
-    return status;
-  });
+  const Retention retention{.acknowledged = options_.keep_acknowledged,
+                            .keys = options_.key_retention,
+                            .receipts = options_.receipt_retention};
+  for (bool more = true; more;) {
+    absl::Status status = RunWork([&](Database& database) {
+      const absl::StatusOr<bool> pruned = PruneKept(database, retention, Age());
+      more = pruned.value_or(false);
+      return pruned.status();
+    });
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 void Outbox::PutHealth(HealthCheck check, Done done) {
   const absl::Time now = options_.clock->Now();
-  Submit(
+  SubmitIntake(
+      Intake::kTelemetry,
       [this, check = std::move(check), now](Database& database) {
         absl::Status status =
             Execute(database, "DELETE FROM report WHERE lane = ? AND state = ?",
@@ -279,20 +361,31 @@ absl::StatusOr<std::vector<LaneEpoch>> Outbox::Epochs() const {
   return reader_->SendingEpochs();
 }
 
-absl::StatusOr<bool> Outbox::ApplyWelcome(std::span<const LaneMark> marks) {
+absl::StatusOr<WelcomeResult> Outbox::ApplyWelcome(
+    uint64_t service_epoch, std::span<const LaneMark> marks) {
   const absl::Time now = options_.clock->Now();
-  bool changed = false;
-  absl::Status status = writer_->Run([&](Database& database) {
+  const absl::StatusOr<std::vector<LaneEpoch>> before = Epochs();
+  if (!before.ok()) return before.status();
+  WelcomeResult result;
+  absl::Status status = RunWork([&](Database& database) {
+    result = WelcomeResult();
     for (const LaneMark& mark : marks) {
-      const absl::StatusOr<bool> applied = ApplyMark(database, mark, now);
-      if (!applied.ok()) return applied.status();
-      changed = changed || *applied;
+      const absl::StatusOr<bool> ahead = ApplyMark(database, mark, now);
+      if (!ahead.ok()) return ahead.status();
+      result.outbox_restored = result.outbox_restored || *ahead;
     }
-    return absl::OkStatus();
+    const absl::StatusOr<int64_t> again =
+        ApplyServiceEpoch(database, service_epoch, marks);
+    result.sent_again = again.value_or(0);
+    if (options_.failpoint) options_.failpoint("welcome applied");
+    return again.status();
   });
   if (!status.ok()) return status;
-  if (changed) events_wait_ = true;
-  return changed;
+  const absl::StatusOr<std::vector<LaneEpoch>> after = Epochs();
+  if (!after.ok()) return after.status();
+  result.epochs_changed = !SameEpochs(*before, *after);
+  if (result.epochs_changed) events_wait_ = true;
+  return result;
 }
 
 absl::StatusOr<std::vector<OutboxReport>> Outbox::Next(const ReportKey& after,
@@ -300,7 +393,7 @@ absl::StatusOr<std::vector<OutboxReport>> Outbox::Next(const ReportKey& after,
                                                        size_t max_bytes) {
   if (after.lane == LANE_EVENTS) PackWaitingEvents();
   absl::StatusOr<OutboxReader::NextReports> next =
-      reader_->Next(after, max_reports, max_bytes, options_.clock->Now());
+      reader_->Next(after, max_reports, max_bytes, Age());
   if (!next.ok()) return next.status();
   if (!next->damaged.empty()) {
     absl::Status status = writer_->Run([&](Database& database) {
@@ -327,10 +420,11 @@ absl::StatusOr<std::vector<OutboxReport>> Outbox::Next(const ReportKey& after,
 
 void Outbox::Acknowledge(const ReportKey& key,
                          std::optional<SignedDocument> receipt, Done done) {
-  const absl::Time now = options_.clock->Now();
+  const Moment moment{options_.clock->Now(), Age()};
   Submit(
-      [key, receipt = std::move(receipt), now](Database& database) {
-        absl::Status status = AcknowledgeReport(database, key, receipt, now);
+      [this, key, receipt = std::move(receipt), moment](Database& database) {
+        absl::Status status = AcknowledgeReport(database, key, receipt, moment);
+        if (options_.failpoint) options_.failpoint("acknowledged");
         MC_FAILPOINT("agent.ack.before");
         return status;
       },
@@ -342,13 +436,15 @@ void Outbox::Acknowledge(const ReportKey& key,
 
 void Outbox::Reject(const ReportKey& key, Rejection rejection,
                     absl::Time not_before, Done done) {
-  const absl::Time now = options_.clock->Now();
+  const Moment moment{options_.clock->Now(), Age()};
+  const absl::Duration pause =
+      std::max(not_before - moment.now, absl::ZeroDuration());
   Submit(
-      [this, key, rejection = std::move(rejection), not_before,
-       now](Database& database) {
+      [this, key, rejection = std::move(rejection), pause,
+       moment](Database& database) {
         // It may have given events back.
         if (key.lane == LANE_EVENTS) events_wait_ = true;
-        return RejectReport(database, key, rejection, not_before, now);
+        return RejectReport(database, key, rejection, pause, moment);
       },
       std::move(done));
 }

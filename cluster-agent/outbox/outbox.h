@@ -19,9 +19,11 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "cluster-agent/domain/usage/billing_time.h"
 #include "cluster-agent/domain/usage/split.h"
 #include "cluster-agent/outbox/file.h"
 #include "cluster-agent/outbox/reader.h"
+#include "cluster-agent/outbox/space_reserve.h"
 #include "cluster-agent/outbox/types.h"
 #include "common/sqlite/group_commit.h"
 #include "common/time/clock.h"
@@ -53,10 +55,18 @@ class Outbox {
     // See CheckFrameLength.
     absl::Duration frame_length = absl::Hours(1);
     size_t max_report_bytes = kDefaultMaxReportBytes;
+    // The three that follow count the time for which the agent runs, which no
+    // clock that is set can hurry.
+    //
+    // How long acknowledged consumption is kept, see ApplyWelcome.
+    absl::Duration keep_acknowledged = absl::Hours(72);
     // How long a repeated usage record is recognized.
     absl::Duration key_retention = absl::Hours(40 * 24);
-    // How long signed receipts are kept.
-    absl::Duration receipt_retention = absl::Hours(40 * 24);
+    // How long signed receipts are kept: an invoice for a year may be checked
+    // for another year after it.
+    absl::Duration receipt_retention = absl::Hours(800 * 24);
+    // Space for what must be possible on a full disk; see SpaceReserve.
+    int64_t reserved_bytes = 0;
     // Whether events may leave the site, and how many are kept to be sent.
     bool send_events = true;
     int64_t max_events = 10000;
@@ -109,6 +119,10 @@ class Outbox {
   //    used; not for those that passed while it was down.
   //  - Usage of a frame that is closed already (recorded late, or after the
   //    clock was set back) comes in a further report of that frame.
+  //  - Which frames have ended is BillingTime's to say: a clock that jumps
+  //  ahead
+  //    closes none. What was stamped in the future by a clock that turned out
+  //    to be wrong is counted for the time that it was.
   // To be called shortly after each frame's end; more often costs nothing.
   absl::StatusOr<CloseResult> CloseFrames() ABSL_LOCKS_EXCLUDED(close_mutex_);
 
@@ -125,14 +139,19 @@ class Outbox {
   // For Hello: in which epoch each lane is to be sent.
   absl::StatusOr<std::vector<missioncontrol::v1::LaneEpoch>> Epochs() const;
 
-  // For Welcome. A mark of ours that is higher than what was ever numbered
-  // here: the disk was restored from a copy, and others numbers are taken. New
-  // reports are then numbered in a new epoch. Waiting ones keep their numbers
-  // and bytes at first: what the service has already, it confirms once more and
-  // does not count; what conflicts there, Reject files in the new epoch. So
-  // nothing is billed twice. True: an epoch for Hello has changed; the stream
-  // is to be opened anew.
-  absl::StatusOr<bool> ApplyWelcome(
+  // For Welcome, all in one transaction.
+  //
+  // A mark of ours that is higher than what was ever numbered here: the disk
+  // was restored from a copy, and other numbers are taken. New reports are then
+  // numbered in a new epoch. Waiting ones keep their numbers and bytes at
+  // first: what the service has already, it confirms once more and does not
+  // count; what conflicts there, Reject files in the new epoch. So nothing is
+  // billed twice.
+  //
+  // Another service epoch than the last time: the service was restored from a
+  // backup. Consumption that it may have lost waits again, as it was sent.
+  absl::StatusOr<WelcomeResult> ApplyWelcome(
+      uint64_t service_epoch,
       std::span<const missioncontrol::v1::LaneMark> marks);
 
   // Waiting reports of the lane and epoch of `after` with a higher sequence
@@ -145,36 +164,60 @@ class Outbox {
                                                  size_t max_reports,
                                                  size_t max_bytes);
 
-  // The service has it: the report goes, the signed receipt of a consumption is
-  // kept. The caller has checked the signature. A receipt for a report that is
-  // not here (any more) is OK and changes nothing.
+  // The service has it: it is not sent any more. Consumption is kept for
+  // keep_acknowledged, its signed receipt for longer; others go. The caller has
+  // checked the signature. A receipt for a report that is not here (any more)
+  // is OK and changes nothing.
   void Acknowledge(const ReportKey& key,
                    std::optional<missioncontrol::v1::SignedDocument> receipt,
                    Done done);
 
-  // resendable: stays, to be sent again from `not_before` on. Otherwise it is
-  // set aside, listed, and not sent again; consumption is never deleted. Except
-  // with REPORT_CONFLICT, which says that the number is taken: then the report
-  // moves to another epoch (a health check goes; the next one is due soon).
+  // resendable: stays, to be sent again from `not_before` on, as far away as
+  // the wall clock says now. Otherwise it is set aside, listed, and not sent
+  // again; consumption is never deleted. Except with REPORT_CONFLICT, which
+  // says that the number is taken: then the report moves to another epoch (a
+  // health check goes; the next one is due soon).
   void Reject(const ReportKey& key, missioncontrol::v1::Rejection rejection,
               absl::Time not_before, Done done);
 
-  // List, Stats, Environments, FindReceipt.
+  // The service's clock shows `time` now; see BillingTime.
+  void SetServiceTime(absl::Time time) { billing_time_.Anchor(time); }
+  // What time it is for what is used now.
+  absl::Time BillingNow() const { return billing_time_.Read().now; }
+
+  // Everything that is only read.
   const OutboxReader& reader() const { return *reader_; }
 
  private:
-  explicit Outbox(Options options) : options_(std::move(options)) {}
+  // What a work is for: on a full disk telemetry is shed first, then no usage
+  // is taken in, and the rest uses the reserve.
+  enum class Intake { kTelemetry, kUsage };
+
+  explicit Outbox(Options options);
 
   absl::Status Start();
-  // Runs `work` in a savepoint of the writer.
+  // Runs `work` in a savepoint of the writer, once more where the disk is full
+  // and the reserve helps.
   void Submit(sqlite::GroupCommitter::Work work, Done done);
+  absl::Status RunWork(const sqlite::GroupCommitter::Work& work);
+  // OK, or RESOURCE_EXHAUSTED without a look at the file.
+  absl::Status CheckRoom(Intake intake);
+  // As Submit, where there is room.
+  void SubmitIntake(Intake intake, sqlite::GroupCommitter::Work work,
+                    Done done);
   absl::Status Prune();
+  // For how long the agent has run with this outbox.
+  absl::Duration Age() const;
   // Makes reports of the events that wait. Where that fails they wait on.
   void PackWaitingEvents();
   bool HasRoomForEvents() const;
   void ObserveDisk(const absl::Status& status);
 
   const Options options_;
+  BillingTime billing_time_;
+  SpaceReserve reserve_;
+  // The age at the start, less the time since boot.
+  absl::Duration age_base_;
   // Destroyed last.
   std::unique_ptr<OutboxLock> lock_;
   std::unique_ptr<OutboxReader> reader_;

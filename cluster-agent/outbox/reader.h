@@ -32,10 +32,14 @@ class OutboxReader {
       const std::string& path);
 
   // Reports without a receipt, those that were set aside included, in the
-  // order of sending. `now` tells which wait for a time. INVALID_ARGUMENT for
-  // a page token that no page gave.
+  // order of sending; with those that have theirs and are kept where
+  // `include_acknowledged`. `now` tells which wait for a time. INVALID_ARGUMENT
+  // for a page token that no page gave.
   absl::StatusOr<ListedReports> List(int page_size, std::string_view page_token,
-                                     absl::Time now) const;
+                                     absl::Time now,
+                                     bool include_acknowledged = false) const;
+  // One of them. NOT_FOUND where there is none (any more).
+  absl::StatusOr<FoundReport> Find(const ReportKey& key, absl::Time now) const;
   absl::StatusOr<OutboxStats> Stats() const;
   absl::StatusOr<std::vector<std::string>> Environments() const;
   // The newest first, of 10000 at least. INVALID_ARGUMENT as for List.
@@ -49,6 +53,9 @@ class OutboxReader {
   // there is none (any more); DATA_LOSS where it is damaged.
   absl::StatusOr<missioncontrol::v1::SignedDocument> FindReceipt(
       uint64_t epoch, uint64_t sequence) const;
+  // All of them, in the order of epoch and sequence. INVALID_ARGUMENT as List.
+  absl::StatusOr<KeptReceipts> ListReceipts(int page_size,
+                                            std::string_view page_token) const;
 
  private:
   friend class Outbox;
@@ -63,7 +70,7 @@ class OutboxReader {
   absl::StatusOr<std::vector<missioncontrol::v1::LaneEpoch>> SendingEpochs()
       const;
   absl::StatusOr<NextReports> Next(const ReportKey& after, size_t max_reports,
-                                   size_t max_bytes, absl::Time now) const;
+                                   size_t max_bytes, absl::Duration age) const;
 
   mutable absl::Mutex mutex_;
   const std::unique_ptr<sqlite::Database> database_ ABSL_PT_GUARDED_BY(mutex_);

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cluster-agent/outbox/event_rows.h"
+#include "cluster-agent/outbox/kept_rows.h"
 #include "cluster-agent/outbox/rows.h"
 #include "cluster-agent/outbox/traffic_rows.h"
 #include "common/status/status.h"
@@ -53,12 +54,12 @@ absl::StatusOr<bool> MoveReport(Database& database, const ReportKey& key,
   const absl::StatusOr<bool> row = QueryOne(
       database,
       "SELECT moves, request FROM report "
-      "WHERE lane = ? AND epoch = ? AND sequence = ?",
+      "WHERE lane = ? AND epoch = ? AND sequence = ? AND state = ?",
       [&](Statement& r) {
         moves = r.Int64(0);
         if (!request.ParseFromString(r.BlobBytes(1))) moves = kMaxMoves;
       },
-      key.lane, key.epoch, key.sequence);
+      key.lane, key.epoch, key.sequence, ReportState::kWaiting);
   if (!row.ok()) return row.status();
   if (!*row) return true;  // Already answered.
   if (moves >= kMaxMoves) return false;
@@ -77,7 +78,7 @@ absl::StatusOr<bool> MoveReport(Database& database, const ReportKey& key,
       database,
       "UPDATE report SET epoch = ?, sequence = ?, request = ?, sha256 = ?, "
       "attempts = attempts + 1, moves = moves + 1, rejection = ?, "
-      "not_before_us = 0 "
+      "not_before_us = 0, not_before_age_us = 0 "
       "WHERE lane = ? AND epoch = ? AND sequence = ?",
       moved->epoch, moved->sequence, Blob{bytes}, Blob{sum}, rejection,
       key.lane, key.epoch, key.sequence);
@@ -137,7 +138,17 @@ absl::Status PrepareLanes(Database& database, absl::Time now) {
                 lane, epoch);
     if (!status.ok()) return status;
   }
-  return absl::OkStatus();
+  // A number that is behind what it has numbered would be given twice: the row
+  // is damaged.
+  return Execute(
+      database,
+      "UPDATE lane SET epoch = max(epoch + 1, ?1), next_sequence = 1 "
+      "WHERE next_sequence <= max("
+      "ifnull((SELECT max(sequence) FROM report "
+      "WHERE report.lane = lane.lane AND report.epoch = lane.epoch), 0), "
+      "ifnull((SELECT max(sequence) FROM receipt "
+      "WHERE lane.lane = ?2 AND receipt.epoch = lane.epoch), 0))",
+      epoch, LANE_BILLING);
 }
 
 absl::StatusOr<LaneState> ReadLane(Database& database, Lane lane) {
@@ -207,45 +218,51 @@ absl::StatusOr<ReportKey> InsertReport(Database& database, Lane lane,
 absl::Status AcknowledgeReport(
     Database& database, const ReportKey& key,
     const std::optional<missioncontrol::v1::SignedDocument>& receipt,
-    absl::Time now) {
-  absl::Status status = DeleteReport(database, key);
-  if (!status.ok()) return status;
-  const bool ours = database.changes() > 0;
-  if (key.lane == LANE_EVENTS) return AcknowledgeEvents(database, key);
-  if (key.lane == LANE_HEALTH) {
+    const Moment& moment) {
+  if (key.lane != LANE_BILLING) {
+    absl::Status status = DeleteReport(database, key);
     // Also when a newer health check has replaced this one meanwhile.
-    return ForgetTraffic(database, key.epoch, key.sequence);
+    if (status.ok() && key.lane == LANE_HEALTH) {
+      status = ForgetTraffic(database, key.epoch, key.sequence);
+    }
+    if (status.ok() && key.lane == LANE_EVENTS) {
+      status = AcknowledgeEvents(database, key);
+    }
+    return status;
   }
-  if (!ours || key.lane != LANE_BILLING || !receipt.has_value()) {
-    return absl::OkStatus();
-  }
+  const absl::StatusOr<bool> ours = KeepAcknowledged(database, key, moment.age);
+  if (!ours.ok()) return ours.status();
+  if (!*ours || !receipt.has_value()) return absl::OkStatus();
   const std::string bytes = receipt->SerializeAsString();
   const std::string sum = RowSum(bytes, {key.epoch, key.sequence});
   return Execute(database,
                  "INSERT OR REPLACE INTO receipt (epoch, sequence, "
-                 "accepted_us, document, sha256) VALUES (?, ?, ?, ?, ?)",
+                 "accepted_us, document, sha256, kept_age_us) "
+                 "VALUES (?, ?, ?, ?, ?, ?)",
                  key.epoch, key.sequence,
-                 absl::ToUnixMicros(AcceptedAt(*receipt, now)), Blob{bytes},
-                 Blob{sum});
+                 absl::ToUnixMicros(AcceptedAt(*receipt, moment.now)),
+                 Blob{bytes}, Blob{sum}, absl::ToInt64Microseconds(moment.age));
 }
 
 absl::Status RejectReport(Database& database, const ReportKey& key,
-                          const Rejection& rejection, absl::Time not_before,
-                          absl::Time now) {
+                          const Rejection& rejection, absl::Duration pause,
+                          const Moment& moment) {
   const std::string text = RejectionText(rejection);
   if (rejection.resendable()) {
     return Execute(
         database,
         "UPDATE report SET attempts = attempts + 1, "
-        "not_before_us = ?, rejection = ? "
+        "not_before_us = ?, not_before_age_us = ?, rejection = ? "
         "WHERE lane = ? AND epoch = ? AND sequence = ? AND state = ?",
-        absl::ToUnixMicros(not_before), text, key.lane, key.epoch, key.sequence,
-        ReportState::kWaiting);
+        absl::ToUnixMicros(moment.now + pause),
+        absl::ToInt64Microseconds(moment.age + pause), text, key.lane,
+        key.epoch, key.sequence, ReportState::kWaiting);
   }
   if (rejection.reason() == missioncontrol::v1::ERROR_REASON_REPORT_CONFLICT) {
-    if (key.lane == LANE_HEALTH) return RestartHealth(database, now);
-    if (key.lane == LANE_EVENTS) return RestartEvents(database, now);
-    const absl::StatusOr<bool> moved = MoveReport(database, key, text, now);
+    if (key.lane == LANE_HEALTH) return RestartHealth(database, moment.now);
+    if (key.lane == LANE_EVENTS) return RestartEvents(database, moment.now);
+    const absl::StatusOr<bool> moved =
+        MoveReport(database, key, text, moment.now);
     if (!moved.ok()) return moved.status();
     if (*moved) return absl::OkStatus();
   }
@@ -270,9 +287,7 @@ absl::StatusOr<bool> ApplyMark(Database& database,
       : mark.lane() == LANE_EVENTS ? RestartEvents(database, now)
                                    : StartEpoch(database, mark.lane(), now);
   if (!status.ok()) return status;
-  const absl::StatusOr<LaneState> after = ReadLane(database, mark.lane());
-  if (!after.ok()) return after.status();
-  return after->sending_epoch != lane->sending_epoch;
+  return true;
 }
 
 absl::Status SetDamaged(Database& database, const ReportKey& key) {

@@ -43,16 +43,23 @@ absl::StatusOr<ReportKey> InsertReport(
     sqlite::Database& database, missioncontrol::v1::Lane lane,
     missioncontrol::v1::ReportEnvelope envelope, absl::Time now);
 
+// When something happens: by the wall clock, for people and for what leaves;
+// and by the outbox's age, for what is waited for and what is deleted.
+struct Moment {
+  absl::Time now;
+  absl::Duration age;
+};
+
 // See Outbox::Acknowledge and Outbox::Reject.
 absl::Status AcknowledgeReport(
     sqlite::Database& database, const ReportKey& key,
     const std::optional<missioncontrol::v1::SignedDocument>& receipt,
-    absl::Time now);
+    const Moment& moment);
 absl::Status RejectReport(sqlite::Database& database, const ReportKey& key,
                           const missioncontrol::v1::Rejection& rejection,
-                          absl::Time not_before, absl::Time now);
+                          absl::Duration pause, const Moment& moment);
 
-// See Outbox::ApplyWelcome; true: a lane has another epoch to be sent in.
+// See Outbox::ApplyWelcome; true: the service is ahead of this outbox.
 absl::StatusOr<bool> ApplyMark(sqlite::Database& database,
                                const missioncontrol::v1::LaneMark& mark,
                                absl::Time now);

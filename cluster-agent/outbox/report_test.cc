@@ -115,7 +115,7 @@ TEST(Outbox, AcknowledgedReportGoesAndItsReceiptStays) {
   auto found = f.outbox().reader().FindReceipt(key.epoch, key.sequence);
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_EQ(found->signature(), "signature");
-  f.clock.Advance(absl::Hours(41 * 24));
+  f.clock.Advance(absl::Hours(801 * 24));
   ASSERT_TRUE(f.outbox().CloseFrames().ok());
   EXPECT_TRUE(absl::IsNotFound(
       f.outbox().reader().FindReceipt(key.epoch, key.sequence).status()));
@@ -162,9 +162,10 @@ TEST(Outbox, RestoredDiskConfirmsFirstAndFilesConflictsInANewEpoch) {
   const std::vector<OutboxReport> before = f.Waiting(LANE_BILLING);
   // The service has seen report 5; this disk knows of two.
   const auto changed = f.outbox().ApplyWelcome(
-      std::vector{Mark({LANE_BILLING, before[0].key.epoch, 5})});
+      1, std::vector{Mark({LANE_BILLING, before[0].key.epoch, 5})});
   ASSERT_TRUE(changed.ok()) << changed.status();
-  EXPECT_FALSE(*changed);
+  EXPECT_TRUE(changed->outbox_restored);
+  EXPECT_FALSE(changed->epochs_changed);
   Bill(f, 1);
   const std::vector<OutboxReport> after = f.Waiting(LANE_BILLING);
   ASSERT_EQ(after.size(), 2);
@@ -185,14 +186,17 @@ TEST(Outbox, RestoredDiskWithNothingWaitingStartsAnEpochAtOnce) {
   OutboxFixture f;
   f.Open();
   const uint64_t epoch = f.Epoch(LANE_BILLING);
-  EXPECT_FALSE(
-      *f.outbox().ApplyWelcome(std::vector{Mark({LANE_BILLING, epoch, 0})}));
-  EXPECT_TRUE(
-      *f.outbox().ApplyWelcome(std::vector{Mark({LANE_BILLING, epoch, 1})}));
+  EXPECT_FALSE(f.outbox()
+                   .ApplyWelcome(1, std::vector{Mark({LANE_BILLING, epoch, 0})})
+                   ->epochs_changed);
+  EXPECT_TRUE(f.outbox()
+                  .ApplyWelcome(1, std::vector{Mark({LANE_BILLING, epoch, 1})})
+                  ->epochs_changed);
   EXPECT_GT(f.Epoch(LANE_BILLING), epoch);
   // Another epoch's mark is none of ours.
-  EXPECT_FALSE(
-      *f.outbox().ApplyWelcome(std::vector{Mark({LANE_BILLING, epoch, 9})}));
+  EXPECT_FALSE(f.outbox()
+                   .ApplyWelcome(1, std::vector{Mark({LANE_BILLING, epoch, 9})})
+                   ->epochs_changed);
 }
 
 TEST(Outbox, ConflictWithoutRestoreMovesToo) {
@@ -294,7 +298,9 @@ TEST(Outbox, RestoredDiskLosesNoTraffic) {
   ASSERT_TRUE(f.PutHealth().ok());
   const ReportKey key = f.Waiting(LANE_HEALTH)[0].key;
   EXPECT_TRUE(
-      *f.outbox().ApplyWelcome(std::vector{Mark({LANE_HEALTH, key.epoch, 8})}));
+      f.outbox()
+          .ApplyWelcome(1, std::vector{Mark({LANE_HEALTH, key.epoch, 8})})
+          ->epochs_changed);
   EXPECT_THAT(f.Waiting(LANE_HEALTH), IsEmpty());
   f.clock.Advance(absl::Minutes(5));
   ASSERT_TRUE(f.PutHealth().ok());

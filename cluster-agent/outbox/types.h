@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "missioncontrol/v1/agent.pb.h"
+#include "missioncontrol/v1/common.pb.h"
 #include "missioncontrol/v1/reports.pb.h"
 
 namespace mc::agent {
@@ -33,7 +35,13 @@ struct OutboxReport {
   std::string request;
 };
 
-enum class ReportState { kWaiting = 1, kRejected = 2, kDamaged = 3 };
+enum class ReportState {
+  kWaiting = 1,
+  kRejected = 2,
+  kDamaged = 3,
+  // The service has it; it is kept in case the service is restored.
+  kAcknowledged = 4,
+};
 
 // A report as it is listed.
 struct ListedReport {
@@ -54,6 +62,27 @@ struct ListedReports {
   std::string next_page_token;
 };
 
+// One report, as it is shown.
+struct FoundReport {
+  ListedReport listed;
+  // A serialized StreamReportsRequest; empty where it is damaged.
+  std::string request;
+};
+
+// The receipt of a consumption report.
+struct KeptReceipt {
+  uint64_t epoch = 0;
+  uint64_t sequence = 0;
+  // Not set where it is damaged.
+  std::optional<missioncontrol::v1::SignedDocument> document;
+};
+
+struct KeptReceipts {
+  std::vector<KeptReceipt> receipts;
+  // Empty at the end.
+  std::string next_page_token;
+};
+
 struct OutboxStats {
   // Usage that no closed time frame holds yet.
   int64_t open_usage_records = 0;
@@ -62,6 +91,18 @@ struct OutboxStats {
   // Rejected for good, or damaged: an administrator's matter.
   int64_t set_aside_reports = 0;
   int64_t damaged_usage_records = 0;
+  // Acknowledged ones that are kept.
+  int64_t kept_reports = 0;
+};
+
+// What Welcome has changed.
+struct WelcomeResult {
+  // An epoch for Hello is another one now: the stream is to be opened anew.
+  bool epochs_changed = false;
+  // The service is ahead of this outbox, which was restored from a copy.
+  bool outbox_restored = false;
+  // The service was restored from a backup: so many reports wait again.
+  int64_t sent_again = 0;
 };
 
 struct RecordUsageResult {

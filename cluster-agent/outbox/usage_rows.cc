@@ -1,6 +1,7 @@
 #include "cluster-agent/outbox/usage_rows.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -49,7 +50,8 @@ class Closer {
       : database_(database), p_(parameters) {}
 
   absl::StatusOr<CloseResult> Run() {
-    absl::Status status = NoteFrames();
+    absl::Status status = CorrectTimes();
+    if (status.ok()) status = NoteFrames();
     if (status.ok()) status = LoadEnvironments();
     while (status.ok()) {
       const absl::StatusOr<std::optional<TimeFrame>> frame = NextFrame();
@@ -74,10 +76,49 @@ class Closer {
     if (p_.failpoint) p_.failpoint(step);
   }
 
+  // What was stamped by a clock that has turned out to be wrong.
+  absl::Status CorrectTimes() {
+    if (!p_.time.anchored) return absl::OkStatus();
+    std::map<int64_t, UsageRow> corrected;
+    absl::Status status = QueryAll(
+        database_,
+        "SELECT id, from_us, until_us, payload, sha256 FROM usage_record "
+        "WHERE until_us > ?",
+        [&](Statement& row) {
+          const std::string payload = row.BlobBytes(3);
+          UsageRecord record;
+          if (row.BlobBytes(4) !=
+                  UsageSum(payload, row.Int64(1), row.Int64(2)) ||
+              !record.ParseFromString(payload)) {
+            return;
+          }
+          Shorten(row.Int64(1), record);
+          if (!CorrectTime(p_.time, record)) return;
+          absl::StatusOr<UsageRow> usage = ToUsageRow(record, p_.time.now);
+          if (usage.ok()) corrected[row.Int64(0)] = *std::move(usage);
+        },
+        absl::ToUnixMicros(p_.time.now + kMaxUsageAhead));
+    for (const auto& [id, row] : corrected) {
+      if (!status.ok()) break;
+      const std::string sum = UsageSum(row.payload, row.from_us, row.until_us);
+      status =
+          Execute(database_,
+                  "UPDATE usage_record SET from_us = ?, until_us = ?, "
+                  "payload = ?, sha256 = ? WHERE id = ?",
+                  row.from_us, row.until_us, Blob{row.payload}, Blob{sum}, id);
+    }
+    return status;
+  }
+
   absl::Status NoteFrames() {
-    absl::Time time = std::max(p_.running_since, p_.now - kLongestPause);
-    time = FrameOf(std::min(time, p_.now), p_.frame_length).start;
-    for (; time <= p_.now; time += p_.frame_length) {
+    // Frames that a clock that was ahead has announced.
+    absl::Status forgotten = Execute(
+        database_, "DELETE FROM frame WHERE closed = 0 AND start_us > ?",
+        absl::ToUnixMicros(p_.time.now));
+    if (!forgotten.ok()) return forgotten;
+    absl::Time time = std::max(p_.running_since, p_.time.now - kLongestPause);
+    time = FrameOf(std::min(time, p_.time.now), p_.frame_length).start;
+    for (; time <= p_.time.now; time += p_.frame_length) {
       absl::Status noted = Execute(
           database_,
           "INSERT INTO frame (start_us, end_us, closed) "
@@ -98,7 +139,7 @@ class Closer {
 
   // The oldest frame that has ended and is to be closed.
   absl::StatusOr<std::optional<TimeFrame>> NextFrame() {
-    const TimeFrame current = FrameOf(p_.now, p_.frame_length);
+    const TimeFrame current = FrameOf(p_.time.close_until, p_.frame_length);
     std::optional<int64_t> oldest;
     const auto read = [&](Statement& row) {
       const std::optional<int64_t> start = row.OptionalInt64(0);
@@ -140,11 +181,13 @@ class Closer {
     if (status.ok()) status = RemoveRecords(frame);
     if (status.ok()) {
       status = Execute(database_,
-                       "INSERT INTO frame (start_us, end_us, closed) "
-                       "VALUES (?, ?, 1) "
-                       "ON CONFLICT DO UPDATE SET closed = 1",
+                       "INSERT INTO frame (start_us, end_us, closed, "
+                       "closed_age_us) VALUES (?1, ?2, 1, ?3) "
+                       "ON CONFLICT DO UPDATE SET closed = 1, "
+                       "closed_age_us = ?3",
                        absl::ToUnixMicros(frame.start),
-                       absl::ToUnixMicros(frame.end));
+                       absl::ToUnixMicros(frame.end),
+                       absl::ToInt64Microseconds(p_.age));
     }
     At("frame closed");
     return status;
@@ -196,11 +239,11 @@ class Closer {
     for (Consumption& part :
          SplitConsumption(usage.Build(p_.cluster_id), p_.max_report_bytes)) {
       missioncontrol::v1::ReportEnvelope envelope;
-      *envelope.mutable_created_at() = mc::ToProto(p_.now);
+      *envelope.mutable_created_at() = mc::ToProto(p_.time.now);
       *envelope.mutable_consumption() = std::move(part);
       const absl::StatusOr<ReportKey> key =
           InsertReport(database_, missioncontrol::v1::LANE_BILLING,
-                       std::move(envelope), p_.now);
+                       std::move(envelope), p_.time.now);
       if (!key.ok()) return key.status();
       ++result_.reports;
       At("report stored");
@@ -237,7 +280,7 @@ class Closer {
         database_,
         "INSERT INTO damaged_usage SELECT id, from_us, until_us, payload, "
         "sha256, ? FROM usage_record WHERE id = ?",
-        absl::ToUnixMicros(p_.now), id);
+        absl::ToUnixMicros(p_.time.now), id);
     if (status.ok()) {
       status = Execute(database_, "DELETE FROM usage_record WHERE id = ?", id);
     }
@@ -277,14 +320,14 @@ absl::StatusOr<UsageRow> ToUsageRow(UsageRecord record, absl::Time now) {
 
 absl::StatusOr<RecordUsageResult> InsertUsage(Database& database,
                                               std::span<const UsageRow> rows,
-                                              absl::Time now) {
+                                              absl::Duration age) {
   RecordUsageResult result;
   for (const UsageRow& row : rows) {
-    absl::Status status = Execute(
-        database,
-        "INSERT INTO usage_key (idempotency_key, recorded_us) VALUES (?, ?) "
-        "ON CONFLICT DO NOTHING",
-        std::string_view(row.key), absl::ToUnixMicros(now));
+    absl::Status status =
+        Execute(database,
+                "INSERT INTO usage_key (idempotency_key, recorded_age_us) "
+                "VALUES (?, ?) ON CONFLICT DO NOTHING",
+                std::string_view(row.key), absl::ToInt64Microseconds(age));
     if (!status.ok()) return status;
     if (database.changes() == 0) {
       ++result.repeated;

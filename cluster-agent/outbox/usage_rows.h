@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "cluster-agent/domain/usage/billing_time.h"
 #include "cluster-agent/domain/usage/time_frame.h"
 #include "cluster-agent/outbox/types.h"
 #include "common/sqlite/database.h"
@@ -34,17 +35,19 @@ struct UsageRow {
 absl::StatusOr<UsageRow> ToUsageRow(missioncontrol::v1::UsageRecord record,
                                     absl::Time now);
 
+// `age`: the outbox's, by which the keys are kept.
 absl::StatusOr<RecordUsageResult> InsertUsage(sqlite::Database& database,
                                               std::span<const UsageRow> rows,
-                                              absl::Time now);
+                                              absl::Duration age);
 
 struct CloseParameters {
   std::string_view cluster_id;
   absl::Duration frame_length;
   size_t max_report_bytes;
-  // The agent ran from here on until `now`.
+  // The agent ran from here on until time.now.
   absl::Time running_since;
-  absl::Time now;
+  BillingTime::Reading time;
+  absl::Duration age;
   const Failpoint& failpoint;
   // Called once for each damaged record that was set aside.
   const std::function<void(const std::string&)>& on_damage;

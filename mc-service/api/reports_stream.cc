@@ -1,5 +1,6 @@
 #include "mc-service/api/reports_stream.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -127,6 +128,11 @@ void ReportsStream::Greet(const v1::Hello& hello) {
   for (const v1::LaneEpoch& epoch : hello.epochs()) {
     epochs_[epoch.lane()] = epoch.epoch();
   }
+  for (const v1::LaneMark& mark : welcome->marks()) {
+    if (mark.lane() == v1::LANE_BILLING) {
+      billing_mark_ = mark.highest_accepted_sequence();
+    }
+  }
   v1::StreamReportsResponse response;
   *response.mutable_welcome() = *std::move(welcome);
   Answer(ToByteBuffer(response));
@@ -151,6 +157,10 @@ void ReportsStream::OnReport(std::string_view bytes) {
   Submission submission{.cluster_id = cluster_id(),
                         .digest = Sha256(bytes),
                         .report = std::move(report)};
+  if (submission.report.lane() == v1::LANE_BILLING) {
+    submission.likely_repeat = submission.report.sequence() <= billing_mark_;
+    billing_mark_ = std::max(billing_mark_, submission.report.sequence());
+  }
   if (shares_->Take(cluster_id())) {
     return Submit(std::move(submission), std::move(summary));
   }

@@ -48,6 +48,8 @@ class ReportsStream : public ClusterStream<grpc::ByteBuffer, grpc::ByteBuffer> {
   bool hello_seen_ = false;
   // As Hello declared them; written before any report is read.
   std::map<v1::Lane, uint64_t> epochs_;
+  // The highest sequence of LANE_BILLING that was accepted or is under way.
+  uint64_t billing_mark_ = 0;
 };
 
 }  // namespace mc::service

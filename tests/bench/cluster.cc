@@ -449,8 +449,8 @@ void Cluster::SendLarge(const std::string& method, const std::string& message,
   new LargeStream(this, method, message, until);
 }
 
-void Cluster::SendReports(const std::string& method, size_t window, bool repeat,
-                          absl::Time until) {
+void Cluster::SendReports(const std::string& method, size_t window, int hosts,
+                          bool repeat, absl::Time until) {
   if (reports_created_at_ == absl::InfinitePast()) {
     reports_created_at_ = worker_->now();
   }
@@ -460,6 +460,7 @@ void Cluster::SendReports(const std::string& method, size_t window, bool repeat,
                   .method = method,
                   .epoch = target_.epoch,
                   .window = window,
+                  .hosts = hosts,
                   .until = until,
                   .created_at = reports_created_at_,
                   .last_sequence = &billing_sequence_,

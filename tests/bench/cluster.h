@@ -75,8 +75,8 @@ class Cluster {
 
   // Sends reports on a stream, `window` under way at a time, until `until`: new
   // ones, or again those that were sent before.
-  void SendReports(const std::string& method, size_t window, bool repeat,
-                   absl::Time until);
+  void SendReports(const std::string& method, size_t window, int hosts,
+                   bool repeat, absl::Time until);
 
   // Ends the stream; `done` is called when it has ended.
   void Close(std::function<void()> done);

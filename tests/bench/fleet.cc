@@ -172,12 +172,12 @@ Tally Fleet::SendLarge(const std::string& method, size_t bytes, size_t clusters,
   return TakeTally();
 }
 
-Tally Fleet::SendReports(const std::string& method, size_t window, bool repeat,
-                         absl::Duration duration) {
+Tally Fleet::SendReports(const std::string& method, size_t window, int hosts,
+                         bool repeat, absl::Duration duration) {
   TakeTally();
   const absl::Time until = clock_.Now() + duration;
   ForEach([&](Cluster& cluster, size_t) {
-    cluster.SendReports(method, window, repeat, until);
+    cluster.SendReports(method, window, hosts, repeat, until);
   });
   Wait(clock_, duration);
   AwaitIdle();

@@ -33,8 +33,8 @@ class Fleet {
   Tally SendLarge(const std::string& method, size_t bytes, size_t clusters,
                   absl::Duration duration);
   // Each sends reports; see Cluster.
-  Tally SendReports(const std::string& method, size_t window, bool repeat,
-                    absl::Duration duration);
+  Tally SendReports(const std::string& method, size_t window, int hosts,
+                    bool repeat, absl::Duration duration);
   Tally Close();
 
  private:

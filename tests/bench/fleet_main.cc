@@ -1,6 +1,7 @@
 // A fleet of simulated clusters that does what it reads from standard input,
 // and writes what happened as JSON lines. tests/bench/run drives it.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -79,9 +80,10 @@ bool Obey(const std::string& line, Fleet& fleet, Tally& tally) {
     std::string method;
     size_t window = 0;
     std::string kind;
-    words >> method >> window >> kind >> seconds;
-    tally = fleet.SendReports(method, window, kind == "repeats",
-                              absl::Seconds(seconds));
+    int hosts = 1;
+    words >> method >> window >> kind >> seconds >> hosts;
+    tally = fleet.SendReports(method, window, std::max(hosts, 1),
+                              kind == "repeats", absl::Seconds(seconds));
   } else if (command == "close") {
     tally = fleet.Close();
   } else {

@@ -23,7 +23,7 @@ v1::StreamReportsRequest MakeReport(const ReportFlow::Options& options,
                                     uint64_t sequence) {
   v1::StreamReportsRequest request =
       MakeConsumption(options.cluster_id, options.epoch, sequence,
-                      MinuteOf(sequence), /*hosts=*/1);
+                      MinuteOf(sequence), options.hosts);
   *request.mutable_report()->mutable_created_at() = ToProto(options.created_at);
   return request;
 }

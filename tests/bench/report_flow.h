@@ -17,9 +17,8 @@
 
 namespace mc::bench {
 
-// Sends Hello, then consumption reports of some 300 bytes, each of an hour of
-// its own. Deletes itself when the stream is over. Lives on its worker's
-// thread.
+// Sends Hello, then consumption reports, each of an hour of its own. Deletes
+// itself when the stream is over. Lives on its worker's thread.
 class ReportFlow {
  public:
   struct Options {
@@ -28,6 +27,8 @@ class ReportFlow {
     std::string method;
     uint64_t epoch = 0;
     size_t window = 32;
+    // In each report, of some 70 bytes.
+    int hosts = 1;
     // When no more is sent.
     absl::Time until;
     // Of the reports; the same for a repeat.

@@ -26,13 +26,14 @@ class ReportsTest(pair.PairTest):
     @staticmethod
     def usage(client, sequence, sessions=1, epoch=1):
         """The same bytes whenever it is called; sequence n has the hour n."""
-        request = report(reports_pb2.LANE_BILLING, sequence, epoch, consumption=(
-            consumption_pb2.Consumption(
-                cluster_id=client.cluster_id,
-                time_frame=time_frame(HOUR + 3600 * sequence,
-                                      HOUR + 3600 * (sequence + 1)),
-                environments=[consumption_pb2.EnvironmentConsumption(
-                    environment_id="env", rum_sessions=sessions)])))
+        consumption = consumption_pb2.Consumption(
+            cluster_id=client.cluster_id,
+            time_frame=time_frame(HOUR + 3600 * sequence,
+                                  HOUR + 3600 * (sequence + 1)),
+            environments=[consumption_pb2.EnvironmentConsumption(
+                environment_id="env", rum_sessions=sessions)])
+        request = report(reports_pb2.LANE_BILLING, sequence, epoch,
+                         consumption=consumption)
         request.report.created_at.CopyFrom(
             Timestamp(seconds=HOUR + 3600 * (sequence + 1)))
         return request

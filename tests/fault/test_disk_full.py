@@ -92,6 +92,53 @@ class DiskFullTests(pair.PairTest):
             lambda: self.sessions(service, agent) == acknowledged,
             f"{acknowledged} sessions are billed, each once")
 
+    def test_agent_deletes_after_receipts(self):
+        """The receipts of a backlog come while the agent's disk is full."""
+        service = self.service()
+        key = service.create_license()["licenseKey"]
+        agent = self.agent(service, key, config={
+            "state_directory": str(self.disk.path / "state")})
+        product = agent.product()
+        pair.eventually(
+            lambda: agent.cli("status", "--check", check=False).returncode == 0,
+            "the agent is connected")
+        service.stop()
+        acknowledged = 0
+        for _ in range(3):
+            waiting = self.waiting(agent)
+            for _ in range(20):
+                product.RecordUsage(usage(), timeout=pair.PATIENCE_S)
+                acknowledged += 1
+            pair.eventually(lambda w=waiting: self.waiting(agent) > w,
+                            "a report waits")
+        reserve = self.disk.path / "state" / "usage.db.reserve"
+        self.assertTrue(reserve.exists())
+        self.disk.fill()
+        service.start()
+        # What is set aside for it is enough to note the receipts.
+        pair.eventually(lambda: self.waiting(agent) == 0,
+                        "the receipts are kept on a full disk")
+        pair.eventually(
+            lambda: self.sessions(service, agent) == acknowledged,
+            f"{acknowledged} sessions are billed, each once")
+        self.record_until_refused(product)
+        self.disk.relieve()
+        pair.eventually(lambda: self.recorded(product), "it records again")
+        pair.eventually(reserve.exists, "the reserve is there again")
+        self.assertLess(self.attempts(agent), 30, "no flood of resends")
+
+    @staticmethod
+    def waiting(agent):
+        return int(agent.status().get("waitingReports", 0))
+
+    @staticmethod
+    def attempts(agent):
+        for exchange in agent.status()["exchanges"]:
+            if exchange["name"] == "consumption":
+                return int(exchange.get("succeeded", 0)) + int(
+                    exchange.get("failed", 0))
+        return 0
+
     @staticmethod
     def recorded(product):
         try:

@@ -2,10 +2,11 @@
 
 import glob
 import sys
+import time
 import unittest
 import uuid
 
-from missioncontrol.v1 import agent_pb2
+from missioncontrol.v1 import agent_pb2, fleet_clusters_pb2
 
 import load
 import pair
@@ -68,6 +69,37 @@ class WrongClockTests(pair.PairTest):
         agent.start()
         pair.eventually(lambda: self.billed(service, agent) == 15,
                         "all are billed, each once")
+
+    def test_agents_clock_is_set_by_a_year_and_back(self):
+        """Nothing is lost or doubled, and nothing is billed early: no time
+        frame lies in the future."""
+        service = self.service()
+        key = service.create_license()["licenseKey"]
+        offset = self.folder / "offset"
+        offset.write_text("+0\n")
+        env = shifted("")
+        del env["FAKETIME"]
+        env.update(FAKETIME_TIMESTAMP_FILE=str(offset), FAKETIME_NO_CACHE="1")
+        agent = self.agent(service, key, env=env)
+        self.record(agent, 1)
+        pair.eventually(lambda: self.billed(service, agent) == 1, "billed")
+        total = 1
+        for step in ("+365d", "+0", "-365d", "+0"):
+            with self.subTest(step):
+                offset.write_text(step + "\n")
+                self.record(agent, 10)
+                total += 10
+                pair.eventually(
+                    lambda: self.billed(service, agent) == total, "billed")
+        reports = service.fleet().ListConsumption(
+            fleet_clusters_pb2.ListConsumptionRequest(
+                cluster_id=agent.cluster_id(), page_size=1000),
+            timeout=pair.PATIENCE_S).reports
+        now = time.time()
+        for report in reports:
+            frame = report.consumption.time_frame
+            self.assertLess(frame.end.seconds, now + 1)
+            self.assertGreater(frame.start.seconds, now - 3600)
 
 
 if __name__ == "__main__":

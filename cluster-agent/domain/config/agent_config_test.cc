@@ -122,6 +122,21 @@ TEST_F(AgentConfigTest, TheLicenseKeyComesFromAPrivateFile) {
   EXPECT_FALSE(absl::StrContains(refused.message(), "letmein"));
 }
 
+TEST_F(AgentConfigTest, TheOutboxHasDefaultsAndBounds) {
+  const config::Outbox outbox = Load(kAddresses).values.outbox();
+  EXPECT_EQ(ToAbsl(outbox.keep_acknowledged()), absl::Hours(72));
+  EXPECT_EQ(outbox.reserved_bytes(), 1 << 20);
+  const Configuration loaded = Load(absl::StrCat(
+      kAddresses,
+      "outbox: {keep_acknowledged: 1s, max_events: 1, reserved_bytes: 1, "
+      "clock_tolerance: 2h}\n"));
+  const std::vector<std::string> problems = CheckConfiguration(loaded);
+  for (const char* key : {"outbox.keep_acknowledged", "outbox.max_events",
+                          "outbox.reserved_bytes", "outbox.clock_tolerance"}) {
+    EXPECT_THAT(problems, testing::Contains(HasSubstr(key)));
+  }
+}
+
 TEST_F(AgentConfigTest, TheEnvironmentTakesTheKeyFilesPlace) {
   const std::string key = GenerateLicenseKey();
   EXPECT_EQ(LoadFiles(Load(kAddresses), key.c_str())->license_key, key);

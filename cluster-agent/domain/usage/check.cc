@@ -55,7 +55,7 @@ absl::Status CheckHost(const UsageRecord& record, absl::Time now) {
                         "must be a known category; it decides the host units");
   }
   absl::Status memory =
-      CheckCount("host.memory_bytes", host.memory_bytes(), kMaxMemoryBytes);
+      CheckCount("host.memory_bytes", host.memory_bytes(), kMaxMemoryBytesPerHost);
   if (!memory.ok()) return memory;
   if (host.technologies_size() > kMaxTechnologies) {
     return InvalidField("host.technologies", "at most 100 may be named");

@@ -2,12 +2,11 @@
 #ifndef MC_CLUSTER_AGENT_DOMAIN_USAGE_CHECK_H_
 #define MC_CLUSTER_AGENT_DOMAIN_USAGE_CHECK_H_
 
-#include <cstdint>
-
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "cluster-agent/domain/usage/time_frame.h"
+#include "common/wire/bounds.h"
 #include "missioncontrol/v1/agent.pb.h"
 
 namespace mc::agent {
@@ -18,10 +17,6 @@ inline constexpr absl::Duration kMaxUsageAhead = absl::Minutes(5);
 inline constexpr absl::Duration kMaxHostInterval = absl::Hours(31 * 24);
 // So that one host's entry always fits into a report.
 inline constexpr int kMaxTechnologies = 100;
-// What the service accepts as one quantity of one report, over all its
-// environments; so no record may hold more, and no sum comes near to 2^63.
-inline constexpr int64_t kMaxQuantityPerReport = 1'000'000'000'000;
-inline constexpr int64_t kMaxMemoryBytes = int64_t{1} << 50;
 
 // INVALID_ARGUMENT with reason INVALID_FIELD or TIME_FRAME_INVALID, metadata
 // "field" names the field.

@@ -25,7 +25,7 @@ using sqlite::MigrationStage;
 using sqlite::testing::Fork;
 using sqlite::testing::SignalThatEnded;
 
-constexpr int kLedgerMigration = 5;
+constexpr int kLedgerMigration = 4;
 
 // Ends the process before a work, after it, or after its commit.
 class DyingStore final : public Store {
@@ -46,6 +46,7 @@ class DyingStore final : public Store {
           done(std::move(status));
         });
   }
+  absl::Status Scrub() override { return inner_->Scrub(); }
   void Stop() override { inner_->Stop(); }
 
  private:

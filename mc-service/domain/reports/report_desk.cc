@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -114,8 +115,22 @@ struct ConsumptionWork {
   ReportKey key;
   std::string digest;
   StoredConsumption stored;
-  v1::SignedDocument signed_receipt;
+  // Absent for what is probably a repeat, which has its receipt already.
+  std::optional<v1::SignedDocument> signed_receipt;
 };
+
+v1::SignedDocument SignReceipt(const DocumentSigner& signer,
+                               const ConsumptionWork& work) {
+  v1::ConsumptionReceiptDocument document;
+  document.set_kind(v1::DOCUMENT_KIND_CONSUMPTION_RECEIPT);
+  document.set_cluster_id(work.key.cluster_id);
+  document.set_epoch(work.key.epoch);
+  document.set_sequence(work.key.sequence);
+  document.set_report_sha256(work.digest);
+  *document.mutable_accepted_at() = ToProto(work.stored.accepted_at);
+  *document.mutable_time_frame() = work.stored.consumption.time_frame();
+  return signer.Sign(document);
+}
 
 // Whether a report came under this key before; then `receipt` is its answer.
 // Other content is a finding; `in_doubt` is what it is about.
@@ -137,7 +152,7 @@ absl::StatusOr<bool> AnsweredBefore(Writer& writer, const ReportKey& key,
   return true;
 }
 
-absl::Status RecordOnce(Writer& writer, const LedgerOptions& ledger,
+absl::Status RecordOnce(Writer& writer, const ReportDesk::Options& options,
                         ConsumptionWork& work, v1::ReportReceipt& receipt) {
   MC_FAILPOINT("service.record.before");
   const absl::StatusOr<bool> answered = AnsweredBefore(
@@ -156,11 +171,14 @@ absl::Status RecordOnce(Writer& writer, const LedgerOptions& ledger,
     return noted;
   }
   absl::StatusOr<v1::ConsumptionResult> result =
-      RecordConsumption(writer, *license, work.stored, ledger);
+      RecordConsumption(writer, *license, work.stored, options.ledger);
   if (!result.ok()) return result.status();
   receipt = ReceiptFor(work.key);
   *receipt.mutable_consumption() = *std::move(result);
-  *receipt.mutable_signed_receipt() = work.signed_receipt;
+  if (!work.signed_receipt.has_value()) {
+    work.signed_receipt = SignReceipt(*options.signer, work);
+  }
+  *receipt.mutable_signed_receipt() = *work.signed_receipt;
   return writer.InsertReport({.key = work.key,
                               .digest = work.digest,
                               .receipt = receipt.SerializeAsString(),
@@ -332,21 +350,15 @@ void ReportDesk::AcceptConsumption(Submission submission, Done done) {
       std::move(*submission.report.mutable_consumption());
 
   // Signed here: the store's one writer has other things to do.
-  v1::ConsumptionReceiptDocument document;
-  document.set_kind(v1::DOCUMENT_KIND_CONSUMPTION_RECEIPT);
-  document.set_cluster_id(work->key.cluster_id);
-  document.set_epoch(work->key.epoch);
-  document.set_sequence(work->key.sequence);
-  document.set_report_sha256(work->digest);
-  *document.mutable_accepted_at() = ToProto(work->stored.accepted_at);
-  *document.mutable_time_frame() = work->stored.consumption.time_frame();
-  work->signed_receipt = options_.signer->Sign(document);
+  if (!submission.likely_repeat) {
+    work->signed_receipt = SignReceipt(*options_.signer, *work);
+  }
 
   auto receipt = std::make_shared<v1::ReportReceipt>();
   Write(
       work->key, receipt,
       [this, work, receipt](Writer& writer) {
-        return RecordOnce(writer, options_.ledger, *work, *receipt);
+        return RecordOnce(writer, options_, *work, *receipt);
       },
       std::move(done));
 }

@@ -29,6 +29,8 @@ struct Submission {
   // SHA-256 of the message's bytes as they were received.
   std::string digest;
   v1::ReportEnvelope report;
+  // A hint: the service has probably answered it before.
+  bool likely_repeat = false;
 };
 
 // A receipt that rejects the report with this key for the reason of `status`.

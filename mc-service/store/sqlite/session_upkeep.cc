@@ -11,7 +11,7 @@ using sqlite::Statement;
 
 // Of what is pruned: the table, and which of its oldest rows (?2 at most) are
 // before ?1. Rows come in the order of their IDs, so that the oldest need not
-// be searched for.
+// be searched for. Reports that the ledger has not entered yet stay.
 struct Pruned {
   std::string_view table;
   std::string_view condition;
@@ -22,8 +22,10 @@ Pruned PrunedBy(Prunable what) {
     case Prunable::kConsumptionReports:
       return {"consumption_report",
               "id IN (SELECT id FROM (SELECT id, accepted_at_us FROM "
-              "consumption_report ORDER BY id LIMIT ?2) "
-              "WHERE accepted_at_us < ?1)"};
+              "consumption_report ORDER BY id LIMIT ?2) AS oldest "
+              "WHERE accepted_at_us < ?1 AND NOT EXISTS (SELECT 1 FROM "
+              "ledger_backlog WHERE oldest.id > entered AND "
+              "oldest.id <= last))"};
     case Prunable::kEvents:
       return {"cluster_event",
               "id IN (SELECT id FROM (SELECT id, received_at_us FROM "
