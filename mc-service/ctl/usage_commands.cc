@@ -19,8 +19,9 @@ namespace {
 
 // Rows of one call of an export.
 constexpr int kExportPage = 1000;
-// 9999-12-31T23:59:59Z, the last time that a message can hold.
-constexpr int64_t kEndOfTime = 253'402'300'799;
+// The first and the last time that the contract takes.
+constexpr int64_t kFirstTime = 946'684'800;
+constexpr int64_t kLastTime = 7'258'118'399;
 // A ledger of years is not verified in the seconds of other calls.
 constexpr absl::Duration kVerifyTimeout = absl::Hours(1);
 
@@ -101,8 +102,8 @@ struct Listing {
   absl::Status Complete() {
     if (!from.empty() || !to.empty()) {
       // A period has both ends.
-      request.mutable_period()->mutable_start()->set_seconds(0);
-      request.mutable_period()->mutable_end()->set_seconds(kEndOfTime);
+      request.mutable_period()->mutable_start()->set_seconds(kFirstTime);
+      request.mutable_period()->mutable_end()->set_seconds(kLastTime);
     }
     if (!from.empty()) {
       const auto time = TimeValue("--from", from);
