@@ -1,7 +1,6 @@
 // A fleet of simulated clusters that does what it reads from standard input,
 // and writes what happened as JSON lines. tests/bench/run drives it.
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -82,8 +81,8 @@ bool Obey(const std::string& line, Fleet& fleet, Tally& tally) {
     std::string kind;
     int hosts = 1;
     words >> method >> window >> kind >> seconds >> hosts;
-    tally = fleet.SendReports(method, window, std::max(hosts, 1),
-                              kind == "repeats", absl::Seconds(seconds));
+    tally = fleet.SendReports(method, window, hosts, kind == "repeats",
+                              absl::Seconds(seconds));
   } else if (command == "close") {
     tally = fleet.Close();
   } else {

@@ -15,7 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/time/clock.h"
 #include "common/time/proto_time.h"
 
@@ -102,9 +102,10 @@ class BareFile {
 
 template <typename Work>
 double MicrosecondsEach(int count, const Work& work) {
-  const absl::Time begin = absl::Now();
+  const RealClock clock;
+  const absl::Duration begin = clock.SinceBoot();
   for (int i = 0; i < count; ++i) work(i);
-  return absl::ToDoubleMicroseconds(absl::Now() - begin) / count;
+  return absl::ToDoubleMicroseconds(clock.SinceBoot() - begin) / count;
 }
 
 void MeasureRecording(const std::string& folder, int rounds, int count) {
@@ -149,9 +150,9 @@ std::vector<v1::UsageRecord> HourOfHosts(int hour, absl::Time start,
 
 void FillBacklog(const std::string& path, const std::string& cluster_id,
                  int hours, int64_t bytes) {
-  absl::Time start =
-      absl::FromUnixSeconds(absl::ToUnixSeconds(absl::Now()) / 3600 * 3600) -
-      hours * absl::Hours(1);
+  absl::Time start = absl::FromUnixSeconds(
+                         absl::ToUnixSeconds(RealClock().Now()) / 3600 * 3600) -
+                     hours * absl::Hours(1);
   SimulatedClock clock(start);
   const auto outbox = OpenOutbox(path, cluster_id, clock);
   for (int hour = 0; hour < hours; ++hour, start += absl::Hours(1)) {

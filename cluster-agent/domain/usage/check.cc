@@ -54,8 +54,8 @@ absl::Status CheckHost(const UsageRecord& record, absl::Time now) {
     return InvalidField("host.host_category",
                         "must be a known category; it decides the host units");
   }
-  absl::Status memory =
-      CheckCount("host.memory_bytes", host.memory_bytes(), kMaxMemoryBytesPerHost);
+  absl::Status memory = CheckCount("host.memory_bytes", host.memory_bytes(),
+                                   kMaxMemoryBytesPerHost);
   if (!memory.ok()) return memory;
   if (host.technologies_size() > kMaxTechnologies) {
     return InvalidField("host.technologies", "at most 100 may be named");
