@@ -153,10 +153,9 @@ TEST_P(StoreConformance, EntriesOfAnHourAreOfItsClusterAndHour) {
   Put(*store_, Entry("c1", "l1", kSessions, 3600, 4));
   Put(*store_, Entry("c2", "l1", kSessions, 0, 8));
   int64_t sum = 0;
-  for (const auto& entry :
-       *Read([](Reader& r) { return r.LedgerEntriesOfHour("c1", At(0)); })) {
-    sum += entry.quantity;
-  }
+  const auto entries =
+      Read([](Reader& r) { return r.LedgerEntriesOfHour("c1", At(0)); });
+  for (const auto& entry : *entries) sum += entry.quantity;
   EXPECT_EQ(sum, 3);
   EXPECT_EQ(Read([](Reader& r) { return r.LedgerEntriesOfHour("c9", At(0)); })
                 .status()

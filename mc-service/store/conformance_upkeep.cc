@@ -62,7 +62,7 @@ TEST_P(StoreConformance, OldEventsAndClosedFindingsArePruned) {
   for (const auto& [what, expected] :
        {std::pair(Prunable::kEvents, 2),
         std::pair(Prunable::kClosedFindings, 2)}) {
-    WriteOk([&](Writer& w) {
+    WriteOk([&, &what = what, &expected = expected](Writer& w) {
       const auto rows = w.Prune(what, At(3), 10);
       EXPECT_EQ(rows.value_or(-1), expected);
       return rows.status();

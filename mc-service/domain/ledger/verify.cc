@@ -295,7 +295,7 @@ class Verification {
     for (const auto& [key, sums] : units) {
       Compare(
           key.first,
-          [&] {
+          [&, &key = key] {
             return absl::StrCat("host units of ", where, ", environment ",
                                 key.second);
           },
@@ -324,9 +324,10 @@ class Verification {
         });
     if (!done.ok()) return done;
     done = AddPeriodsOfEntries(cluster, periods);
-    for (const auto& [license, start, end] : periods) {
+    for (const auto& period : periods) {
       if (!done.ok()) break;
       done = store_.Read([&](Reader& reader) {
+        const auto& [license, start, end] = period;
         return VerifyPeriod(reader, cluster, license, start, end);
       });
     }
@@ -377,7 +378,7 @@ class Verification {
     for (const auto& [meter, quantity] : meters) {
       Compare(
           license_id,
-          [&] {
+          [&, &meter = meter] {
             return absl::StrCat("total of cluster ", cluster, ", environment ",
                                 std::get<0>(meter), ", ",
                                 Name(std::get<1>(meter), std::get<2>(meter),
@@ -443,7 +444,7 @@ class Verification {
     for (const auto& [meter, quantity] : meters) {
       Compare(
           license.id,
-          [&] {
+          [&, &meter = meter] {
             return total_of(Name(std::get<0>(meter), std::get<1>(meter),
                                  std::get<2>(meter)));
           },
