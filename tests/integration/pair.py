@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -38,11 +39,23 @@ BIN = BUILD / "bin"
 PATIENCE_S = 60
 
 
+_ports = set()
+
+
 def free_port():
-    """A port that was free a moment ago; the kernel does not soon reuse it."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that was free a moment ago, of those that the kernel does not
+    give to connections; each once."""
+    while True:
+        port = random.randrange(20000, 32000)
+        if port in _ports:
+            continue
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _ports.add(port)
+        return port
 
 
 def eventually(check, what, patience=PATIENCE_S):

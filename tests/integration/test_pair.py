@@ -249,7 +249,8 @@ class PairTests(pair.PairTest):
 
         def described():
             latest = next(iter(reports()), None)
-            return (latest and latest.health_check.nodes[0].product_version
+            return (latest and latest.health_check.active_gates
+                    and latest.health_check.nodes[0].product_version
                     == "7.7.7" and latest)
         latest = pair.eventually(described, "the description arrived")
         self.assertEqual(list(latest.health_check.active_gates), [gate])
