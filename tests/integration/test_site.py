@@ -89,9 +89,18 @@ class Network:
                            capture_output=True)
 
 
+def opens(frame):
+    """Whether an Ethernet frame of IPv4 opens a TCP connection."""
+    header = 14 + (frame[14] & 0x0F) * 4
+    syn_without_ack = len(frame) > header + 13 and \
+        frame[header + 13] & 0x12 == 0x02
+    return frame[23] == socket.IPPROTO_TCP and syn_without_ack
+
+
 class Capture(threading.Thread):
-    """Who sends IPv4 packets to the vendor, as the vendor's interface sees
-    it."""
+    """Who opens TCP connections to the vendor, as the vendor's interface
+    sees it. Only the opening counts: the last packets of a closed connection
+    may come much later."""
 
     def __init__(self, namespace):
         super().__init__(daemon=True)
@@ -121,7 +130,7 @@ class Capture(threading.Thread):
                     frame = packets.recv(64)
                 except TimeoutError:
                     continue
-                if socket.inet_ntoa(frame[30:34]) == VENDOR:
+                if opens(frame) and socket.inet_ntoa(frame[30:34]) == VENDOR:
                     with self._lock:
                         self._sources.add(socket.inet_ntoa(frame[26:30]))
 
