@@ -6,8 +6,10 @@
 namespace mc::service {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 constexpr auto kNotFound = absl::StatusCode::kNotFound;
 
@@ -91,6 +93,16 @@ TEST_P(StoreConformance, CloneSuspectedKeepsTheNewerTimeAndAllAgents) {
   const auto listed =
       Read([](Reader& r) { return r.ListClusters({}, {.limit = 1}); });
   EXPECT_THAT(listed->items[0].clone_instance_ids, ElementsAre("a", "b", "c"));
+  for (size_t i = 0; i < kMaxCloneInstances; ++i) {
+    WriteOk([&](Writer& w) {
+      return w.SetCloneSuspected("c1", At(20), {"n" + std::to_string(i), "a"});
+    });
+  }
+  const std::vector<std::string> last = overview("c1").clone_instance_ids;
+  EXPECT_EQ(last.size(), kMaxCloneInstances);
+  EXPECT_EQ(last.front(), "a");
+  EXPECT_THAT(last, Not(Contains("b")));
+  EXPECT_THAT(last, Not(Contains("n0")));
   WriteOk([](Writer& w) { return w.EndCloneSuspicion("c1"); });
   EXPECT_EQ(overview("c1").clone_suspected_at, absl::InfinitePast());
   EXPECT_THAT(overview("c1").clone_instance_ids, IsEmpty());

@@ -3,6 +3,7 @@
 #ifndef MC_SERVICE_STORE_IDENTITY_STORE_H_
 #define MC_SERVICE_STORE_IDENTITY_STORE_H_
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,9 @@ struct IssuedIdentity {
   IdentityState state = IdentityState::kIssued;
 };
 
+// Agents of one cluster that are kept with a suspicion: the last ones.
+inline constexpr size_t kMaxCloneInstances = 16;
+
 class IdentityReader {
  public:
   virtual ~IdentityReader() = default;
@@ -60,7 +64,7 @@ class IdentityWriter {
       std::string_view cluster_id,
       const std::vector<IssuedIdentity>& identities) = 0;
 
-  // Keeps the newer time, and adds the agents.
+  // Keeps the newer time, and adds the agents, of which the last ones stay.
   virtual absl::Status SetCloneSuspected(
       std::string_view cluster_id, absl::Time at,
       const std::vector<std::string>& agent_instance_ids) = 0;

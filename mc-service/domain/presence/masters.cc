@@ -42,6 +42,7 @@ Masters::Verdict Masters::Speaks(std::string_view instance, absl::Time at,
 void Masters::Suspect(std::string_view instance) {
   if (std::find(suspects_.begin(), suspects_.end(), instance) ==
       suspects_.end()) {
+    if (suspects_.size() == kMaxPast) suspects_.erase(suspects_.begin());
     suspects_.emplace_back(instance);
   }
 }

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <set>
 
 #include "mc-service/store/fake/fake_session.h"
 
@@ -33,11 +32,14 @@ absl::Status FakeSession::SetCloneSuspected(
   ClusterOverview* cluster = FindCluster(cluster_id);
   if (cluster == nullptr) return NotThere();
   cluster->clone_suspected_at = std::max(cluster->clone_suspected_at, at);
-  std::set<std::string> all(agent_instance_ids.begin(),
-                            agent_instance_ids.end());
-  all.insert(cluster->clone_instance_ids.begin(),
-             cluster->clone_instance_ids.end());
-  cluster->clone_instance_ids.assign(all.begin(), all.end());
+  std::vector<std::string>& all = cluster->clone_instance_ids;
+  for (const std::string& instance : agent_instance_ids) {
+    all.erase(std::remove(all.begin(), all.end(), instance), all.end());
+    all.push_back(instance);
+  }
+  if (all.size() > kMaxCloneInstances) {
+    all.erase(all.begin(), all.end() - kMaxCloneInstances);
+  }
   return absl::OkStatus();
 }
 

@@ -70,10 +70,17 @@ absl::Status Session::SetCloneSuspected(
             *cluster, Micros(at));
     for (const std::string& instance : agent_instance_ids) {
       if (!done.ok()) return done;
-      done = Run("INSERT OR IGNORE INTO clone_instance VALUES (?, ?)", *cluster,
-                 instance);
+      done =
+          Run("INSERT OR REPLACE INTO clone_instance (cluster_row, "
+              "agent_instance_id) VALUES (?, ?)",
+              *cluster, instance);
     }
-    return done;
+    if (!done.ok()) return done;
+    return Run(
+        "DELETE FROM clone_instance WHERE cluster_row = ?1 AND id NOT IN "
+        "(SELECT id FROM clone_instance WHERE cluster_row = ?1 "
+        "ORDER BY id DESC LIMIT ?2)",
+        *cluster, static_cast<int64_t>(kMaxCloneInstances));
   });
 }
 

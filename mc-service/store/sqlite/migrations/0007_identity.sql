@@ -19,10 +19,11 @@ CREATE INDEX issued_identity_by_cluster ON issued_identity (cluster_row);
 
 -- The agents that had one identity when a clone was suspected.
 CREATE TABLE clone_instance (
+  id INTEGER PRIMARY KEY,
   cluster_row INTEGER NOT NULL REFERENCES cluster ON DELETE CASCADE,
   agent_instance_id TEXT NOT NULL,
-  PRIMARY KEY (cluster_row, agent_instance_id)
-) STRICT, WITHOUT ROWID;
+  UNIQUE (cluster_row, agent_instance_id)
+) STRICT;
 
 -- The agent that an operator chose, until it has renewed; empty, NULL: none.
 ALTER TABLE cluster ADD COLUMN adopted_instance_id TEXT NOT NULL DEFAULT '';
