@@ -19,7 +19,7 @@ namespace {
 
 constexpr absl::Duration kDay = absl::Hours(24);
 // What `init` issues, with the hour before now.
-constexpr absl::Duration kMaxLeafLifetime = 826 * kDay;
+constexpr absl::Duration kMaxLeafLifetime = absl::Hours(24 * 826);
 // NIST SP 800-57: RSA of 2048 bits, which is the least that is still allowed.
 constexpr int kMinSecurityBits = 112;
 

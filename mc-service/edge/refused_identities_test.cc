@@ -12,7 +12,10 @@ namespace mc::service {
 namespace {
 
 absl::Status Seed(Writer& writer, int clusters) {
-  absl::Status status = writer.InsertAccount({.id = "account", .name = "A"});
+  Account account;
+  account.id = "account";
+  account.name = "A";
+  absl::Status status = writer.InsertAccount(account);
   License license;
   license.id = "license";
   license.account_id = "account";
