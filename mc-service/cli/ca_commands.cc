@@ -126,8 +126,8 @@ void TellWhatChanged(AuthorityKind kind, absl::Time until) {
     std::cout << "server/server.crt is of it now; a running service shows it "
                  "within seconds. Certificates of listeners that came from "
                  "elsewhere are as they were.\n"
-                 "Agents and operators may go back to trusting the new one "
-                 "alone: `mc-service server-ca` prints it.\n";
+                 "`mc-service server-ca` prints what new agents are to trust "
+                 "the service by.\n";
   }
   std::cout << "Make a backup: the folder ca has changed.\n";
 }
