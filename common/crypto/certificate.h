@@ -42,6 +42,13 @@ struct CertificateInfo {
 absl::StatusOr<CertificateInfo> ParseCertificateDer(std::string_view der);
 absl::StatusOr<CertificateInfo> ParseCertificatePem(std::string_view pem);
 
+// Only who a certificate is: serial number, dates, alternative names, is_ca and
+// spki_sha256; the rest stays empty. A fraction of the work, for OpenSSL's
+// decoding of the public key is most of it; so for certificates whose issuer's
+// signature was verified. INVALID_ARGUMENT as above.
+absl::StatusOr<CertificateInfo> ParseCertificateIdentityPem(
+    std::string_view pem);
+
 absl::StatusOr<std::string> CertificateDerToPem(std::string_view der);
 // The first certificate of the text.
 absl::StatusOr<std::string> CertificatePemToDer(std::string_view pem);

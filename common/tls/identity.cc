@@ -81,7 +81,7 @@ absl::StatusOr<PeerIdentity> PeerIdentityOf(const grpc::AuthContext& context) {
 }
 
 absl::StatusOr<PeerIdentity> IdentityOfCertificate(std::string_view pem) {
-  absl::StatusOr<CertificateInfo> info = ParseCertificatePem(pem);
+  absl::StatusOr<CertificateInfo> info = ParseCertificateIdentityPem(pem);
   if (!info.ok()) return Missing("the client certificate cannot be read");
   if (info->is_ca) return Missing("the client certificate is an authority's");
   PeerIdentity identity;
