@@ -349,5 +349,18 @@ class TlsTest(pair.PairTest):
         openssl("verify", "-CAfile", self.ca / "server-ca.crt", shown)
 
 
+class WeakSettingsTest(pair.PairTest):
+
+    def test_are_errors_when_it_is_strict(self):
+        service = self.service(start=False, reflection=True)
+        validate = (pair.BIN / "mc-service", "validate", "--config",
+                    service.config)
+        lenient = pair.run(*validate)
+        self.assertIn("warning: ", lenient.stdout)
+        self.assertIn("listeners.cluster.reflection", lenient.stdout)
+        self.assertEqual(pair.run(*validate, "--strict", check=False)
+                         .returncode, 2)
+
+
 if __name__ == "__main__":
     unittest.main()
