@@ -23,8 +23,8 @@ class Guard {
   struct Options {
     // The authority that identities must have.
     std::string trust_domain;
-    // The cluster that may call, or IDENTITY_UNKNOWN, IDENTITY_REVOKED, or the
-    // store's error. It may block.
+    // The cluster that may call, or IDENTITY_UNKNOWN, IDENTITY_REVOKED,
+    // REGISTRATION_PENDING, or the store's error. It may block.
     std::function<absl::StatusOr<Cluster>(std::string_view id)> find_cluster;
     // The operator's role; IDENTITY_UNKNOWN or the store's error. It may block.
     std::function<absl::StatusOr<Operator>(std::string_view name)>
@@ -36,11 +36,11 @@ class Guard {
 
   // The caller, or why the call is refused: PERMISSION_DENIED
   // (METHOD_NOT_ALLOWED, IDENTITY_UNKNOWN, IDENTITY_REVOKED,
-  // ROLE_NOT_SUFFICIENT), UNAUTHENTICATED (IDENTITY_MISSING: also a certificate
-  // that has expired since the handshake), or the store's error. A cluster
-  // whose registration another key took over is revoked. It may block: not for
-  // reactions, but for the executor. On an open stream it is called again at
-  // intervals.
+  // REGISTRATION_PENDING, ROLE_NOT_SUFFICIENT), UNAUTHENTICATED
+  // (IDENTITY_MISSING: also a certificate that has expired since the
+  // handshake), or the store's error. A cluster whose registration another key
+  // took over is revoked. It may block: not for reactions, but for the
+  // executor. On an open stream it is called again at intervals.
   absl::StatusOr<Caller> Check(const grpc::CallbackServerContext& context,
                                std::string_view full_method) const;
 

@@ -121,8 +121,8 @@ class ClusterDirectory {
   absl::StatusOr<Cluster> Find(std::string_view cluster_id);
 
   // OK for a cluster that may call. PERMISSION_DENIED (IDENTITY_UNKNOWN,
-  // IDENTITY_REVOKED), else the store's error. A re-opened cluster may call
-  // until other keys take it over.
+  // IDENTITY_REVOKED, REGISTRATION_PENDING), else the store's error. A
+  // re-opened cluster may call until other keys take it over.
   absl::Status CheckRegistered(std::string_view cluster_id);
 
   // To be called after a change of the cluster is committed.
