@@ -32,6 +32,7 @@
 #include "mc-service/api/fleet_service.h"
 #include "mc-service/api/stream_registry.h"
 #include "mc-service/cli/document_keys.h"
+#include "mc-service/domain/access/operator_desk.h"
 #include "mc-service/domain/enrollment/directory.h"
 #include "mc-service/domain/enrollment/enrollment_desk.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
@@ -79,6 +80,7 @@ struct Graph {
     std::unique_ptr<Store> store;
     DocumentSigner signer;
     CertificateAuthority cluster_ca;
+    CertificateAuthority operator_ca;
     DocumentKeyHistory key_history;
   };
 
@@ -133,6 +135,13 @@ struct Graph {
              .next_interval = IntervalOf(values.pacing().has_updates_interval(),
                                          values.pacing().updates_interval())}),
         releases({.store = store(), .signer = &durable.signer, .clock = clock}),
+        operator_desk({.store = store(),
+                       .directory = &operators,
+                       .authority = &durable.operator_ca,
+                       .clock = clock,
+                       .trust_domain = values.trust_domain(),
+                       .certificate_lifetime = *FromProto(
+                           values.certificates().operator_lifetime())}),
         reports(ReportOptions(clock, metrics)),
         retention(RetentionOptions(values, clock, metrics)),
         gaps(GapOptions(clock, metrics)),
@@ -271,6 +280,7 @@ struct Graph {
     options.store = store();
     options.clock = clock;
     options.releases = &releases;
+    options.operators = &operator_desk;
     options.exchanges = &exchanges;
     options.streams = &streams;
     options.guard = &guard;
@@ -297,6 +307,7 @@ struct Graph {
   LicenseDesk licenses;
   UpdateDesk updates;
   ReleaseDesk releases;
+  OperatorDesk operator_desk;
   ReportDesk reports;
   Retention retention;
   GapWatch gaps;
@@ -372,20 +383,28 @@ class RunningServer : public Server {
     absl::StatusOr<DocumentKeyHistory> history =
         ReadDocumentKeyHistory(state());
     if (!history.ok()) return history.status();
-    const CertificateFiles files = state().ClusterCa();
-    const absl::StatusOr<std::string> ca = ReadFile(files.certificate);
-    if (!ca.ok()) return ca.status();
-    const absl::StatusOr<std::string> ca_key = ReadPrivateFile(files.key);
-    if (!ca_key.ok()) return ca_key.status();
-    absl::StatusOr<CertificateAuthority> authority =
-        CertificateAuthority::Load(*ca, *ca_key);
-    if (!authority.ok()) return authority.status();
+    absl::StatusOr<CertificateAuthority> cluster_ca =
+        LoadCa(state().ClusterCa());
+    if (!cluster_ca.ok()) return cluster_ca.status();
+    absl::StatusOr<CertificateAuthority> operator_ca =
+        LoadCa(state().OperatorCa());
+    if (!operator_ca.ok()) return operator_ca.status();
     graph_ = std::make_unique<Graph>(
         values(), options_.clock, &metrics_,
         Graph::Durable{*std::move(store), *std::move(signer),
-                       *std::move(authority), *std::move(history)});
+                       *std::move(cluster_ca), *std::move(operator_ca),
+                       *std::move(history)});
     AddMetrics();
     return absl::OkStatus();
+  }
+
+  static absl::StatusOr<CertificateAuthority> LoadCa(
+      const CertificateFiles& files) {
+    const absl::StatusOr<std::string> ca = ReadFile(files.certificate);
+    if (!ca.ok()) return ca.status();
+    const absl::StatusOr<std::string> key = ReadPrivateFile(files.key);
+    if (!key.ok()) return key.status();
+    return CertificateAuthority::Load(*ca, *key);
   }
 
   absl::StatusOr<std::unique_ptr<Store>> OpenStore() {
