@@ -34,6 +34,7 @@
 #include "mc-service/api/stream_registry.h"
 #include "mc-service/cli/authorities.h"
 #include "mc-service/cli/document_keys.h"
+#include "mc-service/domain/access/operator_desk.h"
 #include "mc-service/domain/enrollment/directory.h"
 #include "mc-service/domain/enrollment/enrollment_desk.h"
 #include "mc-service/domain/enrollment/renewal_desk.h"
@@ -87,6 +88,7 @@ struct Graph {
     std::unique_ptr<Store> store;
     DocumentSigner signer;
     CertificateAuthority cluster_ca;
+    CertificateAuthority operator_ca;
     DocumentKeyHistory key_history;
   };
 
@@ -151,6 +153,13 @@ struct Graph {
              .next_interval = IntervalOf(values.pacing().has_updates_interval(),
                                          values.pacing().updates_interval())}),
         releases({.store = store(), .signer = &durable.signer, .clock = clock}),
+        operator_desk({.store = store(),
+                       .directory = &operators,
+                       .authority = &durable.operator_ca,
+                       .clock = clock,
+                       .trust_domain = values.trust_domain(),
+                       .certificate_lifetime = *FromProto(
+                           values.certificates().operator_lifetime())}),
         reports(ReportOptions(clock, metrics)),
         retention(RetentionOptions(values, clock, metrics)),
         gaps(GapOptions(clock, metrics)),
@@ -322,6 +331,7 @@ struct Graph {
     options.store = store();
     options.clock = clock;
     options.releases = &releases;
+    options.operators = &operator_desk;
     options.exchanges = &exchanges;
     options.streams = &streams;
     options.guard = &guard;
@@ -355,6 +365,7 @@ struct Graph {
   LicenseDesk licenses;
   UpdateDesk updates;
   ReleaseDesk releases;
+  OperatorDesk operator_desk;
   ReportDesk reports;
   Retention retention;
   GapWatch gaps;
@@ -431,13 +442,17 @@ class RunningServer : public Server {
     absl::StatusOr<DocumentKeyHistory> history =
         ReadDocumentKeyHistory(state());
     if (!history.ok()) return history.status();
-    absl::StatusOr<CertificateAuthority> authority =
+    absl::StatusOr<CertificateAuthority> cluster_ca =
         LoadAuthority(state(), AuthorityKind::kCluster);
-    if (!authority.ok()) return authority.status();
+    if (!cluster_ca.ok()) return cluster_ca.status();
+    absl::StatusOr<CertificateAuthority> operator_ca =
+        LoadAuthority(state(), AuthorityKind::kOperator);
+    if (!operator_ca.ok()) return operator_ca.status();
     graph_ = std::make_unique<Graph>(
         values(), options_.clock, &metrics_,
         Graph::Durable{*std::move(store), *std::move(signer),
-                       *std::move(authority), *std::move(history)});
+                       *std::move(cluster_ca), *std::move(operator_ca),
+                       *std::move(history)});
     AddMetrics();
     tls_.emplace(ListenerTls::Options{.state = state(),
                                       .trust_domain = values().trust_domain(),
@@ -449,6 +464,7 @@ class RunningServer : public Server {
                                       .clock = options_.clock,
                                       .metrics = &metrics_});
     tls_->Follow(AuthorityKind::kCluster, &graph_->durable.cluster_ca);
+    tls_->Follow(AuthorityKind::kOperator, &graph_->durable.operator_ca);
     return graph_->refused.Load(graph_->store());
   }
 

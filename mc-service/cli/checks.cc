@@ -116,6 +116,14 @@ class ValueChecks {
            "over 398 days a stolen key stays useful for long; 30 days are the "
            "default");
     }
+    const auto& of_operators = values_.certificates().operator_lifetime();
+    Duration("certificates.operator_lifetime", of_operators, absl::Minutes(1),
+             absl::Hours(24 * 3650));
+    if (of_operators.seconds() > 398 * 24 * 3600) {
+      Warn("certificates.operator_lifetime",
+           "over 398 days a stolen key stays useful for long; 90 days are the "
+           "default");
+    }
     Duration("write_behind_interval", values_.write_behind_interval(),
              absl::Milliseconds(100), absl::Minutes(5));
     Duration("drain_timeout", values_.drain_timeout(), absl::ZeroDuration(),

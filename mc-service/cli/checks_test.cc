@@ -98,6 +98,16 @@ TEST_F(ChecksTest, BadValueIsReportedWhereItIs) {
        [](C& c) {
          c.mutable_certificates()->mutable_cluster_lifetime()->set_seconds(1);
        }},
+      {"certificates.operator_lifetime",
+       [](C& c) {
+         c.mutable_certificates()->mutable_operator_lifetime()->set_seconds(1);
+       }},
+      {"certificates.operator_lifetime",
+       [](C& c) {
+         c.mutable_certificates()->mutable_operator_lifetime()->set_seconds(
+             400 * 86400);
+       },
+       Problem::Severity::kWarning},
       {"listeners.cluster.reflection",
        [](C& c) {
          c.mutable_listeners()->mutable_cluster()->set_reflection(true);

@@ -53,6 +53,10 @@ void ApplyDefaults(std::string_view directory, config::ServiceConfig& values) {
     *values.mutable_certificates()->mutable_cluster_lifetime() =
         TimeUtil::HoursToDuration(30 * 24);
   }
+  if (!values.certificates().has_operator_lifetime()) {
+    *values.mutable_certificates()->mutable_operator_lifetime() =
+        TimeUtil::HoursToDuration(90 * 24);
+  }
   config::Limits* limits = values.mutable_limits();
   if (limits->max_message_bytes() == 0) limits->set_max_message_bytes(4 << 20);
   if (limits->max_queued_calls() == 0) limits->set_max_queued_calls(10000);

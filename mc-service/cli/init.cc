@@ -189,8 +189,12 @@ class Maker {
     absl::StatusOr<std::unique_ptr<Store>> store =
         OpenSqliteStore(std::move(options));
     if (!store.ok()) return store.status();
-    const absl::Status status = (*store)->WriteAndWait([](Writer& writer) {
-      return writer.PutOperator({.name = "admin", .role = Role::kAdmin});
+    const absl::Status status = (*store)->WriteAndWait([this](Writer& writer) {
+      return writer.PutOperator(
+          {.name = "admin",
+           .role = Role::kAdmin,
+           .created_at = now_,
+           .certificate_not_after = now_ + kLeafLifetime});
     });
     (*store)->Stop();
     return status;

@@ -43,9 +43,10 @@ listeners:
   metrics:
     address: $METRICS
 
-# Lifetime of a cluster's certificate.
+# Lifetime of a cluster's certificate, and of an operator's.
 # certificates:
 #   cluster_lifetime: 30d
+#   operator_lifetime: 2160h
 
 # The largest message that is accepted, in bytes; the calls that wait for a
 # thread; the threads.

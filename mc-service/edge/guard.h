@@ -25,8 +25,8 @@ class Guard {
   struct Options {
     // The authority that identities must have.
     std::string trust_domain;
-    // The cluster that may call, or IDENTITY_UNKNOWN, IDENTITY_REVOKED, or the
-    // store's error. It may block.
+    // The cluster that may call, or IDENTITY_UNKNOWN, IDENTITY_REVOKED,
+    // REGISTRATION_PENDING, or the store's error. It may block.
     std::function<absl::StatusOr<std::shared_ptr<const Cluster>>(
         std::string_view id)>
         find_cluster;
@@ -45,12 +45,12 @@ class Guard {
 
   // The caller, or why the call is refused: PERMISSION_DENIED
   // (METHOD_NOT_ALLOWED, IDENTITY_UNKNOWN, IDENTITY_REVOKED,
-  // ROLE_NOT_SUFFICIENT; MUST_RECOVER for a cluster's certificate that has
-  // expired since the handshake or that a later one replaced; MUST_REENROLL
-  // where other keys took the registration over), UNAUTHENTICATED
-  // (IDENTITY_MISSING: also an operator's certificate that has expired), or the
-  // store's error. It may block: not for reactions, but for the executor. On an
-  // open stream it is called again at intervals.
+  // REGISTRATION_PENDING, ROLE_NOT_SUFFICIENT; MUST_RECOVER for a cluster's
+  // certificate that has expired since the handshake or that a later one
+  // replaced; MUST_REENROLL where other keys took the registration over),
+  // UNAUTHENTICATED (IDENTITY_MISSING: also an operator's certificate that has
+  // expired), or the store's error. It may block: not for reactions, but for
+  // the executor. On an open stream it is called again at intervals.
   absl::StatusOr<Caller> Check(const grpc::CallbackServerContext& context,
                                std::string_view full_method) const;
 
