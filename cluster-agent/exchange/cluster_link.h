@@ -80,8 +80,8 @@ void CallCluster(
       in_flight, executor, async, method, request, deadline,
       [=, done = std::move(done)](absl::StatusOr<Response> answer) {
         if (links->TryElsewhere(answer.status(), link, [=] {
-              CallCluster(links, in_flight, executor, method, request, deadline,
-                          done);
+              CallCluster<Request, Response>(links, in_flight, executor, method,
+                                             request, deadline, done);
             })) {
           return;
         }

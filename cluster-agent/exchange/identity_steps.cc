@@ -156,9 +156,11 @@ absl::Status IdentityKeeper::Keep(const std::string& certificate_der,
   recover_ = false;
   proof_failed_ = false;
   refusals_ = 0;
+  // Whoever suspects the handshake again waits as long as for a refusal.
   ask_from_ = suspected_
                   ? options_.clock->SinceBoot() + AskAgainAfter(1, Draw())
                   : -absl::InfiniteDuration();
+  suspected_ = false;
   // What is left to do is to prove it, whatever the old one's date.
   renews_at_ = absl::InfinitePast();
   return absl::OkStatus();
