@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/crypto/authority.h"
 #include "common/crypto/certificate.h"
 #include "common/crypto/document.h"
@@ -34,6 +35,7 @@
 #include "mc-service/cli/document_keys.h"
 #include "mc-service/domain/enrollment/directory.h"
 #include "mc-service/domain/enrollment/enrollment_desk.h"
+#include "mc-service/domain/enrollment/renewal_desk.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
 #include "mc-service/domain/findings/gap_watch.h"
 #include "mc-service/domain/findings/gaps.h"
@@ -98,7 +100,15 @@ struct Graph {
         guard(
             {.trust_domain = values.trust_domain(),
              .find_cluster =
-                 [this](std::string_view id) { return FindCluster(id); },
+                 [this](std::string_view id) {
+                   return clusters.Registered(id);
+                 },
+             .admit_key =
+                 [this](const PeerIdentity& identity) {
+                   return renewals.Admit({identity.id, identity.spki_sha256,
+                                          identity.serial_hex,
+                                          identity.not_after});
+                 },
              .find_operator =
                  [this](std::string_view name) { return operators.Find(name); },
              .clock = clock}),
@@ -120,6 +130,7 @@ struct Graph {
                     .certificate_lifetime =
                         *FromProto(values.certificates().cluster_lifetime()),
                     .older_document_keys = durable.key_history.keys}),
+        renewals(RenewalOptions(values, clock, metrics)),
         licenses(
             {.store = store(),
              .signer = &durable.signer,
@@ -136,18 +147,12 @@ struct Graph {
         reports(ReportOptions(clock, metrics)),
         retention(RetentionOptions(values, clock, metrics)),
         gaps(GapOptions(clock, metrics)),
-        enrollment_service({.runner = &calls, .desk = &enrollment}),
+        enrollment_service(
+            {.runner = &calls, .desk = &enrollment, .renewals = &renewals}),
         cluster_service(ClusterOptions(values, clock)),
         fleet_service(FleetOptions(clock)) {}
 
   Store* store() const { return durable.store.get(); }
-
-  // The cluster, if it may call.
-  absl::StatusOr<Cluster> FindCluster(std::string_view id) {
-    const absl::Status status = clusters.CheckRegistered(id);
-    if (!status.ok()) return status;
-    return clusters.Find(id);
-  }
 
   absl::StatusOr<StreamCaller> CheckStream(const PeerIdentity& identity,
                                            std::string_view peer,
@@ -155,9 +160,12 @@ struct Graph {
     const absl::StatusOr<Caller> caller =
         guard.Check(identity, peer, full_method);
     if (!caller.ok()) return caller.status();
-    const absl::StatusOr<Cluster> cluster = clusters.Find(caller->id);
+    const auto cluster = clusters.Registered(caller->id);
     if (!cluster.ok()) return cluster.status();
-    return StreamCaller{caller->id, cluster->remote_ui_requested};
+    return StreamCaller{.cluster_id = caller->id,
+                        .remote_ui_requested = (*cluster)->remote_ui_requested,
+                        .renewing_instance_id = (*cluster)->adopted_instance_id,
+                        .renewal_wanted = (*cluster)->password_digest.empty()};
   }
 
   void ClusterChanged(std::string_view id) {
@@ -166,11 +174,44 @@ struct Graph {
     if (absl::IsPermissionDenied(status)) streams.EndStreamsOf(id, status);
   }
 
+  RenewalDesk::Options RenewalOptions(const config::ServiceConfig& values,
+                                      const Clock* clock, Metrics* metrics) {
+    prometheus::Counter& refused = metrics->AddCounter(
+        "recoveries_refused_total",
+        "Attempts to recover a certificate with wrong credentials.");
+    RenewalDesk::Options options;
+    options.store = store();
+    options.directory = &clusters;
+    options.clock = clock;
+    options.rules = {
+        .authority = &durable.cluster_ca,
+        .trust_domain = values.trust_domain(),
+        .lifetime = *FromProto(values.certificates().cluster_lifetime())};
+    options.recoveries_per_hour = values.limits().recoveries_per_hour();
+    options.on_clone = [this](std::string_view cluster_id,
+                              const std::vector<std::string>& agents) {
+      clones->Increment();
+      LogWarning(
+          "two keys follow one identity; a copy of the cluster's state is in "
+          "use, or was restored: ask the customer",
+          {{"cluster_id", cluster_id},
+           {"agent_instance_ids", absl::StrJoin(agents, " ")}});
+    };
+    options.on_adopted = [this](std::string_view cluster_id) {
+      presence.EndCloneSuspicion(cluster_id);
+      LogInfo("the adopted agent has its own key; its copies are out",
+              {{"cluster_id", cluster_id}});
+    };
+    options.on_refused = [&refused] { refused.Increment(); };
+    return options;
+  }
+
   Presence::Options PresenceOptions(const config::ServiceConfig& values,
                                     Metrics* metrics) {
-    prometheus::Counter& clones = metrics->AddCounter(
+    clones = &metrics->AddCounter(
         "clones_suspected_total",
-        "Occurrences of two agents that beat in turn for one cluster.");
+        "Occurrences of two agents that beat in turn for one cluster, or of "
+        "two keys that follow one identity.");
     Presence::Options options;
     options.store = store();
     if (values.pacing().has_heartbeat_interval()) {
@@ -178,10 +219,10 @@ struct Graph {
           std::max(options.clone_window,
                    3 * *FromProto(values.pacing().heartbeat_interval()));
     }
-    options.on_clone = [&clones](std::string_view cluster_id,
-                                 std::string_view instance,
-                                 std::string_view other) {
-      clones.Increment();
+    options.on_clone = [this](std::string_view cluster_id,
+                              std::string_view instance,
+                              std::string_view other) {
+      clones->Increment();
       LogWarning(
           "two agents beat in turn for one cluster; ask the customer to "
           "stop the one whose state was copied",
@@ -262,6 +303,8 @@ struct Graph {
                    values.pacing().heartbeat_interval());
     options.check_license = std::bind_front(CheckLicense, std::cref(licenses));
     options.check_updates = std::bind_front(CheckUpdates, std::cref(updates));
+    options.renew_certificate =
+        std::bind_front(RenewCertificate, std::ref(renewals));
     return options;
   }
 
@@ -277,6 +320,8 @@ struct Graph {
     options.executor = &executor;
     options.metrics = &rpc_metrics;
     options.cluster_changed = std::bind_front(&Graph::ClusterChanged, this);
+    options.suspicion_ended =
+        std::bind_front(&Presence::EndCloneSuspicion, &presence);
     options.has_gap = HasGap;
     return options;
   }
@@ -287,6 +332,8 @@ struct Graph {
   RetrySlots overload_slots;
   Admission backlog;
   ExchangeLog exchanges;
+  // Made with the presence.
+  prometheus::Counter* clones = nullptr;
   Presence presence;
   ClusterDirectory clusters;
   OperatorDirectory operators;
@@ -294,6 +341,7 @@ struct Graph {
   CallRunner calls;
   StreamRegistry streams;
   EnrollmentDesk enrollment;
+  RenewalDesk renewals;
   LicenseDesk licenses;
   UpdateDesk updates;
   ReleaseDesk releases;

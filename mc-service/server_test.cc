@@ -47,6 +47,8 @@ absl::Status Seed(const std::string& tls_key_digest, Writer& writer) {
   cluster.id = kClusterId;
   cluster.license_id = license.id;
   cluster.tls_key_digest = tls_key_digest;
+  // Later than those of keys that are not known.
+  cluster.certificate_not_after = RealClock().Now() + absl::Hours(24 * 365);
   status.Update(writer.PutCluster(cluster));
   cluster.id = kRevokedId;
   cluster.registration = v1::REGISTRATION_STATUS_REVOKED;
@@ -222,8 +224,7 @@ TEST_F(ServerTest, HandshakeWithTheOtherListenersCertificateIsRefused) {
 
 TEST_F(ServerTest, ClusterMustBeRegisteredAndNotRevoked) {
   const ServiceFolder& folder = service_->folder();
-  constexpr char kMethod[] =
-      "/missioncontrol.v1.ClusterService/RenewCertificate";
+  constexpr char kMethod[] = "/missioncontrol.v1.ClusterService/FetchSettings";
   const auto reason = [&](const ClientIdentity& identity) {
     return ReasonOf(service_->Call(Listener::kCluster, identity, kMethod));
   };
@@ -240,7 +241,7 @@ TEST_F(ServerTest, KeyThatIsNotTheRegisteredOneIsRefused) {
   EXPECT_EQ(ReasonOf(service_->Call(
                 Listener::kCluster, other,
                 "/missioncontrol.v1.ClusterService/CheckLicense")),
-            v1::ERROR_REASON_IDENTITY_REVOKED);
+            v1::ERROR_REASON_MUST_REENROLL);
 }
 
 TEST_F(ServerTest, OperatorsRoleDecides) {

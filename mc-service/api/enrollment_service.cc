@@ -7,6 +7,7 @@
 #include "common/crypto/license_key.h"
 #include "mc-service/api/call.h"
 #include "mc-service/domain/enrollment/enrollment_desk.h"
+#include "mc-service/domain/enrollment/renewal_desk.h"
 
 namespace mc::service {
 
@@ -49,10 +50,19 @@ grpc::ServerUnaryReactor* EnrollmentService::Register(
 }
 
 grpc::ServerUnaryReactor* EnrollmentService::RecoverCertificate(
-    grpc::CallbackServerContext* context, const v1::RecoverCertificateRequest*,
-    v1::RecoverCertificateResponse*) {
-  return options_.runner->Unimplemented(
-      context, "/missioncontrol.v1.EnrollmentService/RecoverCertificate");
+    grpc::CallbackServerContext* context,
+    const v1::RecoverCertificateRequest* request,
+    v1::RecoverCertificateResponse* response) {
+  return options_.runner->Unary(
+      context, "/missioncontrol.v1.EnrollmentService/RecoverCertificate",
+      v1::EXCHANGE_UNSPECIFIED, request, response,
+      [=, this](const Caller&, std::string*) {
+        absl::StatusOr<v1::RecoverCertificateResponse> answer =
+            options_.renewals->Recover(*request);
+        if (!answer.ok()) return answer.status();
+        *response = *std::move(answer);
+        return absl::OkStatus();
+      });
 }
 
 }  // namespace mc::service

@@ -25,6 +25,7 @@
 #include "mc-service/api/call.h"
 #include "mc-service/domain/enrollment/directory.h"
 #include "mc-service/domain/enrollment/enrollment_desk.h"
+#include "mc-service/domain/enrollment/renewal_desk.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
 #include "mc-service/domain/testing/seed.h"
 #include "mc-service/edge/guard.h"
@@ -119,7 +120,16 @@ class EnrollmentServiceTest : public testing::Test {
                               .signer = &signer_,
                               .clock = &clock_,
                               .trust_domain = "test.example"}};
-  EnrollmentService service_{{.runner = &runner_, .desk = &desk_}};
+  RenewalDesk renewals_{
+      {.store = &store_,
+       .directory = &directory_,
+       .clock = &clock_,
+       .rules = {.authority = &authority_, .trust_domain = "test.example"},
+       .on_clone = nullptr,
+       .on_adopted = nullptr,
+       .on_refused = nullptr}};
+  EnrollmentService service_{
+      {.runner = &runner_, .desk = &desk_, .renewals = &renewals_}};
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::EnrollmentService::Stub> stub_;
 };
@@ -181,13 +191,27 @@ TEST_F(EnrollmentServiceTest, FieldThatBreaksItsFormatReachesNoRule) {
   EXPECT_EQ(LastRecord().summary(), "");
 }
 
-TEST_F(EnrollmentServiceTest, RecoveryIsNotSupportedYet) {
+TEST_F(EnrollmentServiceTest, RecoveryTakesThePasswordOfTheRegistration) {
+  v1::RegisterResponse registered;
+  ASSERT_TRUE(
+      Call(&v1::EnrollmentService::Stub::Register, Registration(), registered)
+          .ok());
+  v1::RecoverCertificateRequest request;
+  request.set_user_name(registered.user_name());
+  request.set_password(registered.password());
+  request.set_certificate_signing_request(
+      BuildCsrDer(PrivateKey::GenerateP256()));
   v1::RecoverCertificateResponse response;
-  const absl::Status status =
-      Call(&v1::EnrollmentService::Stub::RecoverCertificate,
-           v1::RecoverCertificateRequest(), response);
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
-  EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_NOT_SUPPORTED_YET);
+  absl::Status status =
+      Call(&v1::EnrollmentService::Stub::RecoverCertificate, request, response);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_FALSE(response.cluster_certificate().empty());
+  EXPECT_NE(response.password(), registered.password());
+  request.set_password(response.password() + "x");
+  status =
+      Call(&v1::EnrollmentService::Stub::RecoverCertificate, request, response);
+  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_CREDENTIALS_REFUSED);
 }
 
 }  // namespace

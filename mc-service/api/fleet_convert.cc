@@ -88,6 +88,9 @@ v1::Cluster ToProto(const ClusterOverview& overview, absl::Time now,
     *proto.mutable_clone_suspected_at() =
         mc::ToProto(overview.clone_suspected_at);
   }
+  for (const std::string& agent : overview.clone_instance_ids) {
+    proto.add_clone_instance_ids(agent);
+  }
   return proto;
 }
 

@@ -47,6 +47,8 @@ class FleetService : public v1::FleetService::CallbackService {
     // Told when a cluster's row has changed, so that caches forget it and, for
     // a revoked one, its streams end.
     std::function<void(std::string_view cluster_id)> cluster_changed;
+    // Told when an operator says that there are no two agents of a cluster.
+    std::function<void(std::string_view cluster_id)> suspicion_ended;
     // Whether reports of the cluster are known to be missing whose usage lies
     // in [from, to). Null: none ever are.
     std::function<absl::StatusOr<bool>(Reader& reader,
@@ -75,6 +77,7 @@ class FleetService : public v1::FleetService::CallbackService {
   MC_RPC(ListClusters)
   MC_RPC(GetCluster)
   MC_RPC(ReopenRegistration)
+  MC_RPC(AdoptCluster)
   MC_RPC(RevokeCluster)
   MC_RPC(ListHealthReports)
   MC_RPC(ListConsumption)
@@ -124,7 +127,8 @@ class FleetService : public v1::FleetService::CallbackService {
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* ChangeCluster(
       grpc::CallbackServerContext* context, std::string_view full_method,
-      absl::Status (*change)(Store& store, std::string_view cluster_id),
+      std::function<absl::Status(Store& store, std::string_view cluster_id)>
+          change,
       const Request* request, Response* response);
 
   const Options options_;

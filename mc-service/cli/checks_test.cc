@@ -83,6 +83,8 @@ TEST_F(ChecksTest, BadValueIsReportedWhereItIs) {
        [](C& c) { c.mutable_limits()->set_worker_threads(5000); }},
       {"limits.max_reports_per_cluster",
        [](C& c) { c.mutable_limits()->set_max_reports_per_cluster(-1); }},
+      {"limits.recoveries_per_hour",
+       [](C& c) { c.mutable_limits()->set_recoveries_per_hour(-1); }},
       {"limits.backlog_reports_per_second",
        [](C& c) { c.mutable_limits()->set_backlog_reports_per_second(-1); }},
       {"drain_timeout",

@@ -63,6 +63,7 @@ void ApplyDefaults(std::string_view directory, config::ServiceConfig& values) {
   if (limits->backlog_reports_per_second() == 0) {
     limits->set_backlog_reports_per_second(2000);
   }
+  if (limits->recoveries_per_hour() == 0) limits->set_recoveries_per_hour(10);
   if (!values.has_write_behind_interval()) {
     *values.mutable_write_behind_interval() = TimeUtil::SecondsToDuration(5);
   }

@@ -46,7 +46,10 @@ std::string TextOf(const v1::Cluster& cluster) {
         "Clone suspected",
         absl::StrCat(TimeText(cluster.clone_suspected_at()),
                      "; two agents beat in turn: ask the customer to stop the "
-                     "one whose state was copied"));
+                     "one whose state was copied, and adopt the other"));
+  }
+  for (const std::string& agent : cluster.clone_instance_ids()) {
+    lines.emplace_back("Agent instance", agent);
   }
   return Properties(lines);
 }
@@ -220,6 +223,40 @@ void AddList(CLI::App& group, Context& context) {
   page->AddTo(*command);
 }
 
+void AddAdopt(CLI::App& group, Context& context) {
+  Client& client = *context.client;
+  auto request = std::make_shared<v1::AdoptClusterRequest>();
+  CLI::App* command = AddCommand(
+      group, context, "adopt",
+      "Decide which of two agents with one identity is the cluster",
+      "mcctl cluster adopt 7c9e6679-7425-40de-944b-e07fc1f90ae7 --instance "
+      "2c5ea4c0-4067-41fe-8bad-9b1deb4d3b7d",
+      [&client, request]() -> absl::Status {
+        v1::AdoptClusterResponse response;
+        absl::Status status =
+            client.Call(&FleetStub::AdoptCluster, *request, &response);
+        if (!status.ok()) return status;
+        return client.Print(response,
+                            [&] { return TextOf(response.cluster()); });
+      });
+  command
+      ->add_option_function<std::string>(
+          "cluster",
+          [request](const std::string& v) { request->set_cluster_id(v); },
+          "The cluster's ID")
+      ->required();
+  CLI::Option_group* which = command->add_option_group("which");
+  which->add_option_function<std::string>(
+      "--instance",
+      [request](const std::string& v) { request->set_agent_instance_id(v); },
+      "The agent to keep, as `mcctl cluster show` names it; the other's "
+      "certificate ends when this one has renewed its own");
+  which->add_flag_function(
+      "--no-clone", [](int64_t) {},
+      "The suspicion was wrong: there is but one agent");
+  which->require_option(1);
+}
+
 }  // namespace
 
 void AddClusterCommands(CLI::App& app, Context& context) {
@@ -236,6 +273,7 @@ void AddClusterCommands(CLI::App& app, Context& context) {
   AddById(*group, context, "reopen",
           "Let other keys register this cluster ID, once",
           &FleetStub::ReopenRegistration, show);
+  AddAdopt(*group, context);
   AddById(*group, context, "revoke", "Revoke a cluster's identity, for good",
           &FleetStub::RevokeCluster, show);
 }

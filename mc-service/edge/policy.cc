@@ -46,6 +46,7 @@ constexpr MethodPolicy kPolicies[] = {
     Fleet("/missioncontrol.v1.FleetService/GetCluster", Role::kViewer),
     Fleet("/missioncontrol.v1.FleetService/ReopenRegistration",
           Role::kOperator),
+    Fleet("/missioncontrol.v1.FleetService/AdoptCluster", Role::kOperator),
     Fleet("/missioncontrol.v1.FleetService/RevokeCluster", Role::kAdmin),
     Fleet("/missioncontrol.v1.FleetService/ListHealthReports", Role::kViewer),
     Fleet("/missioncontrol.v1.FleetService/ListConsumption", Role::kViewer),

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "mc-service/store/event_store.h"
 #include "mc-service/store/finding_types.h"
+#include "mc-service/store/identity_store.h"
 #include "mc-service/store/ledger_store.h"
 #include "mc-service/store/types.h"
 #include "mc-service/store/upkeep_store.h"
@@ -30,7 +31,10 @@ namespace mc::service {
 // in the order of insertion unless they say "newest first". Any of them can
 // return UNAVAILABLE, RESOURCE_EXHAUSTED or DATA_LOSS when the backend fails,
 // without an ErrorInfo.
-class Reader : public EventReader, public LedgerReader, public UpkeepReader {
+class Reader : public EventReader,
+               public IdentityReader,
+               public LedgerReader,
+               public UpkeepReader {
  public:
   virtual absl::StatusOr<Account> GetAccount(std::string_view id) = 0;
   virtual absl::StatusOr<Paged<Account>> ListAccounts(const Page& page) = 0;
@@ -109,11 +113,14 @@ class Reader : public EventReader, public LedgerReader, public UpkeepReader {
 
 // Reads and writes within one transaction; reads see the writes before them.
 //
-// A method that fails leaves nothing behind. NOT_FOUND: the account, license or
-// cluster that the row belongs to, or the row to change, is not there.
-// INVALID_ARGUMENT: no such row can be, for instance sequences from 2^63 on.
+// A method that fails with one of the codes below leaves nothing behind; where
+// the backend itself fails, the work has to fail, too. NOT_FOUND: the account,
+// license or cluster that the row belongs to, or the row to change, is not
+// there. INVALID_ARGUMENT: no such row can be, for instance sequences from 2^63
+// on.
 class Writer : public Reader,
                public EventWriter,
+               public IdentityWriter,
                public LedgerWriter,
                public UpkeepWriter {
  public:
@@ -140,9 +147,6 @@ class Writer : public Reader,
   // Keeps the newer beat with its instance and adds to the number of beats;
   // the newest of its nodes is the cluster's.
   virtual absl::Status AddPresence(const NodePresence& presence) = 0;
-  // Keeps the newer time.
-  virtual absl::Status SetCloneSuspected(std::string_view cluster_id,
-                                         absl::Time at) = 0;
   // Adds to the counts; the last result is the newer one. Of a cluster that
   // was erased nothing is counted.
   virtual absl::Status AddExchangeCount(const ExchangeCount& count) = 0;

@@ -87,6 +87,10 @@ struct Cluster {
   std::string certificate_serial;
   absl::Time certificate_not_after;
   bool remote_ui_requested = false;
+  // The agent that an operator chose of two, until it has a key of its own;
+  // empty, absl::InfinitePast(): none.
+  std::string adopted_instance_id;
+  absl::Time adopted_at = absl::InfinitePast();
 };
 
 enum class Role { kViewer = 1, kOperator = 2, kAdmin = 3 };
@@ -170,6 +174,8 @@ struct ClusterOverview {
   absl::Time last_health_at = absl::InfinitePast();
   // absl::InfinitePast(): never.
   absl::Time clone_suspected_at = absl::InfinitePast();
+  // In their own order.
+  std::vector<std::string> clone_instance_ids;
 };
 
 // All that is given must hold.

@@ -31,19 +31,8 @@ typename RowCache<Row>::Load LoadBy(
 
 }  // namespace
 
-ClusterDirectory::ClusterDirectory(const DirectoryOptions& options)
-    : cache_(options,
-             LoadBy<Cluster>(options.store, &Reader::GetCluster,
-                             "The cluster is not registered; register it.")) {}
-
-absl::StatusOr<Cluster> ClusterDirectory::Find(std::string_view cluster_id) {
-  return cache_.Find(cluster_id);
-}
-
-absl::Status ClusterDirectory::CheckRegistered(std::string_view cluster_id) {
-  const absl::StatusOr<Cluster> cluster = Find(cluster_id);
-  if (!cluster.ok()) return cluster.status();
-  switch (cluster->registration) {
+absl::Status CheckMayCall(const Cluster& cluster) {
+  switch (cluster.registration) {
     case v1::REGISTRATION_STATUS_REGISTERED:
     case v1::REGISTRATION_STATUS_REOPENED:
       return absl::OkStatus();
@@ -55,6 +44,24 @@ absl::Status ClusterDirectory::CheckRegistered(std::string_view cluster_id) {
                     "The cluster's registration is not complete; register "
                     "again.");
   }
+}
+
+ClusterDirectory::ClusterDirectory(const DirectoryOptions& options)
+    : cache_(options,
+             LoadBy<Cluster>(options.store, &Reader::GetCluster,
+                             "The cluster is not registered; register it.")) {}
+
+absl::StatusOr<Cluster> ClusterDirectory::Find(std::string_view cluster_id) {
+  return cache_.Find(cluster_id);
+}
+
+absl::StatusOr<std::shared_ptr<const Cluster>> ClusterDirectory::Registered(
+    std::string_view cluster_id) {
+  absl::StatusOr<std::shared_ptr<const Cluster>> cluster =
+      cache_.Share(cluster_id);
+  if (!cluster.ok()) return cluster;
+  if (absl::Status may = CheckMayCall(**cluster); !may.ok()) return may;
+  return cluster;
 }
 
 OperatorDirectory::OperatorDirectory(const DirectoryOptions& options)

@@ -6,13 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/crypto/authority.h"
-#include "common/crypto/certificate.h"
 #include "common/crypto/csr.h"
 #include "common/crypto/digest.h"
 #include "common/crypto/document.h"
 #include "common/crypto/license_key.h"
 #include "common/status/status.h"
 #include "common/time/clock.h"
+#include "mc-service/domain/enrollment/certification.h"
 #include "mc-service/domain/enrollment/directory.h"
 #include "mc-service/domain/license/license.h"
 #include "mc-service/domain/updates/updates.h"
@@ -21,9 +21,6 @@ namespace mc::service {
 namespace {
 
 constexpr size_t kSiteKeySize = 32;
-constexpr size_t kPasswordBytes = 32;
-// Clusters whose clock is slow accept their certificate at once.
-constexpr absl::Duration kBackdating = absl::Minutes(5);
 
 absl::Status AlreadyRegistered(std::string_view message) {
   return Error(absl::StatusCode::kAlreadyExists,
@@ -47,15 +44,6 @@ absl::Status CheckIdentity(const v1::RegisterRequest& request) {
                         "Ed25519 key.");
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<CsrInfo> CheckedCsr(std::string_view der) {
-  absl::StatusOr<CsrInfo> csr = ParseCsrDer(der);
-  if (!csr.ok()) return csr;
-  if (absl::Status allowed = CheckClusterCsr(*csr); !allowed.ok()) {
-    return allowed;
-  }
-  return csr;
 }
 
 // Whether another cluster may be registered with the license.
@@ -198,10 +186,13 @@ absl::StatusOr<v1::RegisterResponse> EnrollmentDesk::Register(
   absl::Status allowed = options_.store->Read(
       [&](Reader& reader) { return decide(reader).status(); });
   if (!allowed.ok()) return allowed;
-  absl::StatusOr<Certificate> certificate =
-      Certify(request.cluster_id(), std::move(csr->spki_der), now);
+  absl::StatusOr<ClusterCertificate> certificate =
+      Certify({.authority = options_.authority,
+               .trust_domain = options_.trust_domain,
+               .lifetime = options_.certificate_lifetime},
+              request.cluster_id(), std::move(csr->spki_der), now);
   if (!certificate.ok()) return certificate.status();
-  const std::string password = Base64Url(RandomBytes(kPasswordBytes));
+  const std::string password = NewPassword();
 
   Cluster cluster;
   absl::Status written = options_.store->WriteAndWait([&](Writer& writer) {
@@ -231,26 +222,6 @@ absl::StatusOr<v1::RegisterResponse> EnrollmentDesk::Register(
     }
   }
   return response;
-}
-
-absl::StatusOr<EnrollmentDesk::Certificate> EnrollmentDesk::Certify(
-    std::string_view cluster_id, std::string spki_der, absl::Time now) const {
-  const absl::Time from = absl::FromUnixSeconds(absl::ToUnixSeconds(now));
-  IssueSpec spec;
-  spec.spki_der = std::move(spki_der);
-  spec.uri_sans = {
-      absl::StrCat("spiffe://", options_.trust_domain, "/cluster/",
-                   absl::string_view(cluster_id.data(), cluster_id.size()))};
-  spec.client_auth = true;
-  spec.not_before = from - kBackdating;
-  spec.not_after = from + options_.certificate_lifetime;
-  absl::StatusOr<std::string> der = options_.authority->Issue(spec);
-  if (!der.ok()) return der.status();
-  absl::StatusOr<CertificateInfo> info = ParseCertificateDer(*der);
-  if (!info.ok()) return info.status();
-  return Certificate{.der = *std::move(der),
-                     .serial = std::move(info->serial_hex),
-                     .not_after = info->not_after};
 }
 
 }  // namespace mc::service

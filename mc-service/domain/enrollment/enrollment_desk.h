@@ -84,16 +84,6 @@ class EnrollmentDesk {
       const v1::RegisterRequest& request) const;
 
  private:
-  struct Certificate {
-    std::string der;
-    std::string serial;
-    absl::Time not_after;
-  };
-
-  absl::StatusOr<Certificate> Certify(std::string_view cluster_id,
-                                      std::string spki_der,
-                                      absl::Time now) const;
-
   const Options options_;
 };
 

@@ -9,6 +9,7 @@
 #include "common/crypto/license_key.h"
 #include "common/status/status.h"
 #include "common/time/proto_time.h"
+#include "mc-service/domain/enrollment/adoption.h"
 #include "mc-service/domain/ledger/ledger.h"
 
 namespace mc::service {
@@ -320,7 +321,8 @@ absl::Status ReopenRegistration(Store& store, std::string_view cluster_id) {
                        "with a new cluster ID.");
         }
         cluster->registration = v1::REGISTRATION_STATUS_REOPENED;
-        return writer.PutCluster(*cluster);
+        const absl::Status put = writer.PutCluster(*cluster);
+        return put.ok() ? KeepIdentity(writer, id) : put;
       });
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "mc-service/store/fake/fake_session.h"
@@ -75,6 +76,8 @@ ClusterOverview FakeSession::Complete(ClusterOverview overview) const {
   const Account* account = FindRow(state_.accounts, [&](const Account& row) {
     return row.id == license->account_id;
   });
+  std::sort(overview.clone_instance_ids.begin(),
+            overview.clone_instance_ids.end());
   overview.license_name = license->name;
   overview.account_id = account->id;
   overview.account_name = account->name;

@@ -64,6 +64,8 @@ struct FakeState {
   std::optional<absl::Time> retained_until;
   bool scrub_pending = false;
   std::set<std::string, std::less<>> erased_clusters;
+  // By cluster.
+  std::map<std::string, std::vector<IssuedIdentity>, std::less<>> identities;
 };
 
 class FakeSession final : public Writer {
@@ -198,8 +200,15 @@ class FakeSession final : public Writer {
   absl::Status MarkEntered(int count) override;
 
   absl::Status AddPresence(const NodePresence& presence) override;
-  absl::Status SetCloneSuspected(std::string_view cluster_id,
-                                 absl::Time at) override;
+  absl::StatusOr<std::vector<IssuedIdentity>> ListIssuedIdentities(
+      std::string_view cluster_id) override;
+  absl::Status PutIssuedIdentities(
+      std::string_view cluster_id,
+      const std::vector<IssuedIdentity>& identities) override;
+  absl::Status SetCloneSuspected(
+      std::string_view cluster_id, absl::Time at,
+      const std::vector<std::string>& agent_instance_ids) override;
+  absl::Status EndCloneSuspicion(std::string_view cluster_id) override;
   absl::Status AddExchangeCount(const ExchangeCount& count) override;
   absl::Status InsertRelease(const Release& release) override;
 

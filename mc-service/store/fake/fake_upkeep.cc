@@ -123,6 +123,8 @@ absl::StatusOr<bool> FakeSession::EraseSome(std::string_view account_id,
   EraseWhere(state.gaps, [&](const auto& row) {
     return clusters.contains(row.second.cluster_id);
   });
+  EraseWhere(state.identities,
+             [&](const auto& row) { return clusters.contains(row.first); });
   EraseWhere(state.exchange_counts, [&](const auto& row) {
     return clusters.contains(row.second.cluster_id);
   });

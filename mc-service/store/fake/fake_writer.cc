@@ -161,14 +161,6 @@ absl::Status FakeSession::AddPresence(const NodePresence& presence) {
   return absl::OkStatus();
 }
 
-absl::Status FakeSession::SetCloneSuspected(std::string_view cluster_id,
-                                            absl::Time at) {
-  ClusterOverview* cluster = FindCluster(cluster_id);
-  if (cluster == nullptr) return NotThere();
-  cluster->clone_suspected_at = std::max(cluster->clone_suspected_at, at);
-  return absl::OkStatus();
-}
-
 absl::Status FakeSession::AddExchangeCount(const ExchangeCount& count) {
   if (state_.erased_clusters.contains(count.cluster_id)) {
     return absl::OkStatus();

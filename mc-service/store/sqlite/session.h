@@ -27,7 +27,7 @@ inline absl::Time FromMicros(int64_t micros) {
 }
 
 // Within a transaction that somebody else begins and ends. A method that fails
-// leaves nothing. Each file session_*.cc holds the methods of one subject.
+// leaves what Writer says. Each file session_*.cc holds the methods of one subject.
 class Session final : public Writer {
  public:
   Session(sqlite::Database& database, const Tables& tables)
@@ -56,8 +56,16 @@ class Session final : public Writer {
   absl::StatusOr<std::vector<NodePresence>> ListPresence(
       std::string_view cluster_id) override;
   absl::Status AddPresence(const NodePresence& presence) override;
-  absl::Status SetCloneSuspected(std::string_view cluster_id,
-                                 absl::Time at) override;
+
+  absl::StatusOr<std::vector<IssuedIdentity>> ListIssuedIdentities(
+      std::string_view cluster_id) override;
+  absl::Status PutIssuedIdentities(
+      std::string_view cluster_id,
+      const std::vector<IssuedIdentity>& identities) override;
+  absl::Status SetCloneSuspected(
+      std::string_view cluster_id, absl::Time at,
+      const std::vector<std::string>& agent_instance_ids) override;
+  absl::Status EndCloneSuspicion(std::string_view cluster_id) override;
 
   absl::StatusOr<AcceptedReport> FindReport(const ReportKey& key) override;
   absl::StatusOr<uint64_t> HighestSequence(std::string_view cluster_id,

@@ -1,4 +1,8 @@
 // Clusters and their presence.
+#include <algorithm>
+#include <optional>
+
+#include "absl/strings/str_split.h"
 #include "mc-service/store/sqlite/session.h"
 
 namespace mc::service {
@@ -12,7 +16,10 @@ constexpr std::string_view kOverview =
     "registered_at_us, user_name, password_digest, tls_key_digest, "
     "site_public_key, certificate_serial, certificate_not_after_us, "
     "remote_ui_requested, account_id, account.name, license.name, "
-    "last_heartbeat_at_us, health, last_health_at_us, clone_suspected_at_us "
+    "last_heartbeat_at_us, health, last_health_at_us, clone_suspected_at_us, "
+    "adopted_instance_id, adopted_at_us, "
+    "(SELECT group_concat(agent_instance_id, ' ') FROM clone_instance "
+    "WHERE cluster_row = cluster.id) "
     "FROM cluster JOIN license ON license.id = cluster.license_row "
     "JOIN account ON account.id = license.account_row ";
 
@@ -37,6 +44,13 @@ ClusterOverview ReadOverview(const Statement& row) {
   overview.health = static_cast<v1::HealthStatus>(row.Int64(16));
   if (!row.IsNull(17)) overview.last_health_at = FromMicros(row.Int64(17));
   if (!row.IsNull(18)) overview.clone_suspected_at = FromMicros(row.Int64(18));
+  cluster.adopted_instance_id = row.Text(19);
+  if (!row.IsNull(20)) cluster.adopted_at = FromMicros(row.Int64(20));
+  // IDs have no spaces.
+  overview.clone_instance_ids =
+      absl::StrSplit(row.Text(21), ' ', absl::SkipEmpty());
+  std::sort(overview.clone_instance_ids.begin(),
+            overview.clone_instance_ids.end());
   return overview;
 }
 
@@ -90,11 +104,16 @@ absl::StatusOr<Paged<ClusterOverview>> Session::ListClusters(
 absl::Status Session::PutCluster(const Cluster& cluster) {
   absl::StatusOr<int64_t> license = LicenseRow(cluster.license_id);
   if (!license.ok()) return license.status();
+  std::optional<int64_t> adopted_at;
+  if (cluster.adopted_at != absl::InfinitePast()) {
+    adopted_at = Micros(cluster.adopted_at);
+  }
   return Run(
       "INSERT INTO cluster (cluster_id, license_row, registration, "
       "registered_at_us, user_name, password_digest, tls_key_digest, "
       "site_public_key, certificate_serial, certificate_not_after_us, "
-      "remote_ui_requested) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+      "remote_ui_requested, adopted_instance_id, adopted_at_us) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
       "ON CONFLICT (cluster_id) DO UPDATE SET "
       "license_row = excluded.license_row, "
       "registration = excluded.registration, "
@@ -105,12 +124,15 @@ absl::Status Session::PutCluster(const Cluster& cluster) {
       "site_public_key = excluded.site_public_key, "
       "certificate_serial = excluded.certificate_serial, "
       "certificate_not_after_us = excluded.certificate_not_after_us, "
-      "remote_ui_requested = excluded.remote_ui_requested",
+      "remote_ui_requested = excluded.remote_ui_requested, "
+      "adopted_instance_id = excluded.adopted_instance_id, "
+      "adopted_at_us = excluded.adopted_at_us",
       cluster.id, *license, int{cluster.registration},
       Micros(cluster.registered_at), cluster.user_name,
       Blob{cluster.password_digest}, Blob{cluster.tls_key_digest},
       Blob{cluster.site_public_key}, cluster.certificate_serial,
-      Micros(cluster.certificate_not_after), cluster.remote_ui_requested);
+      Micros(cluster.certificate_not_after), cluster.remote_ui_requested,
+      cluster.adopted_instance_id, adopted_at);
 }
 
 absl::StatusOr<std::vector<NodePresence>> Session::ListPresence(
@@ -159,16 +181,6 @@ absl::Status Session::AddPresence(const NodePresence& presence) {
         "(last_heartbeat_at_us IS NULL OR last_heartbeat_at_us < ?2)",
         *cluster, at);
   });
-}
-
-absl::Status Session::SetCloneSuspected(std::string_view cluster_id,
-                                        absl::Time at) {
-  absl::StatusOr<int64_t> cluster = ClusterRow(cluster_id);
-  if (!cluster.ok()) return cluster.status();
-  return Run(
-      "UPDATE cluster SET clone_suspected_at_us = ?2 WHERE id = ?1 AND "
-      "(clone_suspected_at_us IS NULL OR clone_suspected_at_us < ?2)",
-      *cluster, Micros(at));
 }
 
 }  // namespace mc::service
