@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "cluster-agent/exchange/pacer.h"
 #include "common/crypto/certificate.h"
 #include "common/log/log.h"

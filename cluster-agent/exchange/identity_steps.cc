@@ -1,8 +1,6 @@
 // The steps of renewal and recovery, each of which may be cut off.
-#include <set>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "cluster-agent/exchange/identity_keeper.h"
 #include "cluster-agent/exchange/pacer.h"
 #include "common/crypto/certificate.h"
@@ -67,8 +65,10 @@ void IdentityKeeper::Recover() {
     const auto registration = state.LoadRegistration();
     if (!renewal.ok()) {
       status = renewal.status();
-    } else if (!registration.ok() || !registration->has_value()) {
+    } else if (!registration.ok()) {
       status = registration.status();
+    } else if (!registration->has_value()) {
+      status = absl::FailedPreconditionError("the cluster is not registered");
     } else {
       request.set_user_name((*registration)->user_name());
       request.set_certificate_signing_request(

@@ -133,6 +133,9 @@ class RotationTests(pair.PairTest):
                 self.start_agent()
             self.wait_renewed(before)
         self.assertNotIn("is asked why", self.agent_.process.output())
+        shown = self.service_.mcctl_json(
+            "cluster", "show", self.agent_.cluster_id())
+        self.assertNotIn("cloneSuspectedAt", shown["cluster"])
         print(f"{sum(kills.values())} kills in "
               f"{time.monotonic() - begin:.0f} s, 0 lock-outs; "
               + ", ".join(f"{name} {kills[name]}" for name in sorted(kills)))
