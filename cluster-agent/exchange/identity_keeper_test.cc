@@ -182,7 +182,7 @@ TEST_F(IdentityKeeperTest, RenewsFromHalfOfTheLifeOn) {
   ASSERT_TRUE(Eventually([&] { return Row().succeeded() == 1; }));
   EXPECT_EQ(service_->counts().renewals, 1);
   EXPECT_EQ(service_->counts().last_instance_id, kInstance);
-  EXPECT_EQ(process_->moves, 1);
+  EXPECT_EQ(process_->moves.load(), 1);
   EXPECT_TRUE(Call().ok());
   ASSERT_EQ(process_->events.WaitFor(1).size(), 1u);
   EXPECT_EQ(process_->events.events()[0].type(),
