@@ -1,5 +1,7 @@
 #include "common/crypto/certificate.h"
 
+#include <arpa/inet.h>
+#include <openssl/objects.h>
 #include <openssl/pem.h>
 
 #include <utility>
@@ -25,6 +27,31 @@ std::string SerialHex(const X509* certificate) {
       ASN1_STRING_length(serial)));
 }
 
+// Empty for what is no address.
+std::string AddressText(const ASN1_OCTET_STRING* address) {
+  const int size = ASN1_STRING_length(address);
+  char text[INET6_ADDRSTRLEN] = {};
+  if (size == 4 || size == 16) {
+    ::inet_ntop(size == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(address),
+                text, sizeof(text));
+  }
+  return text;
+}
+
+void ReadStrength(X509* certificate, CertificateInfo& info) {
+  if (const EVP_PKEY* key = X509_get0_pubkey(certificate)) {
+    const char* type = EVP_PKEY_get0_type_name(key);
+    info.key_type = type == nullptr ? "" : type;
+    info.key_security_bits = EVP_PKEY_get_security_bits(key);
+  }
+  int digest = NID_undef;
+  if (OBJ_find_sigid_algs(X509_get_signature_nid(certificate), &digest,
+                          nullptr) == 1 &&
+      digest != NID_undef) {
+    info.signature_digest = OBJ_nid2sn(digest);
+  }
+}
+
 absl::Status ReadAlternativeNames(const X509* certificate,
                                   CertificateInfo& info) {
   int critical = 0;
@@ -40,6 +67,11 @@ absl::Status ReadAlternativeNames(const X509* certificate,
     int type = 0;
     const void* value =
         GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names.get(), i), &type);
+    if (type == GEN_IPADD) {
+      info.ip_sans.push_back(
+          AddressText(static_cast<const ASN1_OCTET_STRING*>(value)));
+      continue;
+    }
     if (type != GEN_URI && type != GEN_DNS) continue;
     const auto* text = static_cast<const ASN1_IA5STRING*>(value);
     std::string name(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
@@ -70,6 +102,7 @@ absl::StatusOr<CertificateInfo> Info(X509* certificate) {
   info.issuer_name = NameText(X509_get_issuer_name(certificate));
   info.subject_name = NameText(X509_get_subject_name(certificate));
   info.is_ca = X509_check_ca(certificate) == 1;
+  ReadStrength(certificate, info);
   info.spki_sha256 = Sha256(
       openssl::ToDer<i2d_X509_PUBKEY>(X509_get_X509_PUBKEY(certificate)));
   return info;

@@ -8,17 +8,18 @@
 #include <atomic>
 #include <climits>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/files/files.h"
 #include "common/lifecycle/lifecycle.h"
 #include "common/metrics/metrics.h"
 #include "common/metrics/metrics_server.h"
 #include "common/time/proto_time.h"
-#include "common/tls/credentials.h"
+#include "common/time/timer_queue.h"
 #include "mc-service/domain/pacing/retry_slots.h"
 #include "mc-service/edge/listener.h"
+#include "mc-service/edge/listener_tls.h"
 #include "mc-service/enroll/enrollment_limits.h"
 #include "mc-service/enroll/front_service.h"
 
@@ -31,6 +32,9 @@ constexpr int64_t kMaxMessageBytes = 64 << 10;
 
 // Those who come while the service is away come again spread like this.
 constexpr double kRetriesPerSecond = 100;
+
+// Between two looks at the files of the certificate.
+constexpr absl::Duration kTlsInterval = absl::Seconds(2);
 
 // It comes back soon, and is asked for often: it is on this machine.
 std::shared_ptr<grpc::Channel> ConnectTo(const std::string& socket) {
@@ -68,8 +72,8 @@ class RunningFront : public EnrollFront {
                   .retry_slots = &retry_slots_,
                   .clock = options_.clock,
                   .max_open_calls =
-                      static_cast<int>(values().limits().max_queued_calls())}) {
-  }
+                      static_cast<int>(values().limits().max_queued_calls())}),
+        tls_(TlsOptions()) {}
   ~RunningFront() override { Drain(); }
 
   absl::Status Open() {
@@ -77,6 +81,8 @@ class RunningFront : public EnrollFront {
     absl::Status status = Listen();
     if (status.ok()) status = ListenForMetrics();
     if (!status.ok()) return status;
+    timers_.emplace(options_.clock);
+    SchedulePoll();
     serving_ = true;
     listener_->SetServing(true);
     return absl::OkStatus();
@@ -90,6 +96,7 @@ class RunningFront : public EnrollFront {
     listener_->SetServing(false);
     listener_->Shutdown(options_.clock->Now() +
                         *FromProto(values().drain_timeout()));
+    if (timers_.has_value()) timers_->Stop();
     listener_ = nullptr;
   }
 
@@ -98,14 +105,16 @@ class RunningFront : public EnrollFront {
     return options_.configuration.values;
   }
 
+  ListenerTls::Options TlsOptions() {
+    ListenerTls::Options options;
+    options.clock = options_.clock;
+    options.metrics = &metrics_;
+    return options;
+  }
+
   absl::Status Listen() {
     const config::Listener& settings = values().listeners().enrollment();
-    const auto chain = ReadFile(settings.certificate_file());
-    if (!chain.ok()) return chain.status();
-    const auto key = ReadPrivateFile(settings.key_file());
-    if (!key.ok()) return key.status();
-    auto credentials =
-        MakeServerCredentials({*chain, *key, ""}, *options_.clock);
+    auto credentials = tls_.Add(Listener::kEnrollment, settings);
     if (!credentials.ok()) return credentials.status();
     ListenerServer::Options options;
     options.listener = Listener::kEnrollment;
@@ -138,6 +147,13 @@ class RunningFront : public EnrollFront {
     return absl::OkStatus();
   }
 
+  void SchedulePoll() {
+    timers_->ScheduleAfter(kTlsInterval, [this] {
+      tls_.Poll();
+      SchedulePoll();
+    });
+  }
+
   bool ReachesTheService() {
     return channel_->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY;
   }
@@ -163,7 +179,9 @@ class RunningFront : public EnrollFront {
   RpcMetrics rpc_metrics_;
   EnrollmentLimits limits_;
   FrontService service_;
+  ListenerTls tls_;
   std::unique_ptr<ListenerServer> listener_;
+  std::optional<TimerQueue> timers_;
   std::unique_ptr<MetricsServer> metrics_server_;
 };
 
