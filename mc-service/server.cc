@@ -294,21 +294,24 @@ struct Graph {
     options.exchanges = &exchanges;
     options.clock = clock;
     options.overload_slots = &overload_slots;
-    options.admit = [this, front](const grpc::CallbackServerContext& context,
-                                  const google::protobuf::Message* request) {
-      const std::string address = ClientAddress(context, front);
+    const auto address = [front](const grpc::CallbackServerContext& context,
+                                 const Caller& caller) {
+      return front ? AddressFromFront(context) : AddressOf(caller.peer);
+    };
+    options.admit = [=, this](const grpc::CallbackServerContext& context,
+                              const Caller& caller,
+                              const google::protobuf::Message* request) {
+      const std::string client = address(context, caller);
       absl::Status status =
-          front ? absl::OkStatus() : enrollment_limits.TakeAddress(address);
-      if (status.ok()) {
-        status = enrollment_limits.TakeLicense(address, request);
-      }
+          front ? absl::OkStatus() : enrollment_limits.TakeAddress(client);
+      if (status.ok()) status = enrollment_limits.TakeLicense(client, request);
       return status;
     };
-    options.ended = [this, front](const grpc::CallbackServerContext& context,
-                                  std::string_view full_method,
-                                  const absl::Status& status) {
-      enrollment_limits.Ended(full_method, ClientAddress(context, front),
-                              status);
+    options.ended = [=, this](const grpc::CallbackServerContext& context,
+                              const Caller& caller,
+                              std::string_view full_method,
+                              const absl::Status& status) {
+      enrollment_limits.Ended(full_method, address(context, caller), status);
     };
     return options;
   }

@@ -126,13 +126,14 @@ absl::Status CallRunner::Run(const grpc::CallbackServerContext& context,
     }
   }
   if (options_.admit != nullptr) {
-    if (absl::Status status = options_.admit(context, request); !status.ok()) {
+    if (absl::Status status = options_.admit(context, caller, request);
+        !status.ok()) {
       return status;
     }
   }
   absl::Status status = PublicStatus(full_method, work(caller, &summary));
   if (options_.ended != nullptr) {
-    options_.ended(context, full_method, status);
+    options_.ended(context, caller, full_method, status);
   }
   return status;
 }

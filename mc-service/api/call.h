@@ -48,11 +48,12 @@ class CallRunner {
     // Whether a call may run whose caller and fields were checked; `request` is
     // null where the call has none. Null: all may.
     std::function<absl::Status(const grpc::CallbackServerContext& context,
+                               const Caller& caller,
                                const google::protobuf::Message* request)>
         admit = nullptr;
     // Told how each call's own work ended. Null: nobody is.
     std::function<void(const grpc::CallbackServerContext& context,
-                       std::string_view full_method,
+                       const Caller& caller, std::string_view full_method,
                        const absl::Status& status)>
         ended = nullptr;
   };

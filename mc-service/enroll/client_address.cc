@@ -51,9 +51,7 @@ std::string AddressGroup(std::string_view address) {
   return absl::StrCat(network, "/64");
 }
 
-std::string ClientAddress(const grpc::CallbackServerContext& context,
-                          bool front) {
-  if (!front) return AddressOf(context.peer());
+std::string AddressFromFront(const grpc::CallbackServerContext& context) {
   const auto& metadata = context.client_metadata();
   const auto found = metadata.find(kClientAddressKey);
   if (found == metadata.end()) return "unknown";

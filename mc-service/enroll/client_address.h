@@ -10,7 +10,7 @@
 namespace mc::service {
 
 // Metadata in which the enrollment front tells the service its client's
-// address. Whoever else sends it is not believed: see ClientAddress().
+// address. Whoever else sends it is not believed.
 inline constexpr char kClientAddressKey[] = "mission-control-client-address";
 
 // Of a peer as gRPC writes it ("ipv4:192.0.2.7:4711", "ipv6:%5B::1%5D:4711"):
@@ -21,10 +21,9 @@ std::string AddressOf(std::string_view peer);
 // of an IPv6 address, of which each customer has at least one.
 std::string AddressGroup(std::string_view address);
 
-// Of a call's client. `front`: the call came over the front's socket, where
-// only the front gets in, so what it says of its client counts.
-std::string ClientAddress(const grpc::CallbackServerContext& context,
-                          bool front);
+// What the front says of its client. Only for calls that came over the front's
+// socket, where nobody else gets in.
+std::string AddressFromFront(const grpc::CallbackServerContext& context);
 
 }  // namespace mc::service
 

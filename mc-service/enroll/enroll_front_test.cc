@@ -42,7 +42,7 @@ class FakeService final : public v1::EnrollmentService::CallbackService {
                                     const v1::InstallRequest*,
                                     v1::InstallResponse* response) override {
     ++calls;
-    response->set_account_name(ClientAddress(*context, /*front=*/true));
+    response->set_account_name(AddressFromFront(*context));
     auto* reactor = context->DefaultReactor();
     reactor->Finish(grpc::Status::OK);
     return reactor;

@@ -30,7 +30,7 @@ class EnrollmentLimits {
 
   explicit EnrollmentLimits(const Options& options);
 
-  // Of a call from `address`, as ClientAddress() tells it.
+  // Of a call from `address`, without its port.
   absl::Status TakeAddress(std::string_view address);
 
   // Of a call whose request names a license by its key (the field

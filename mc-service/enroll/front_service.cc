@@ -85,7 +85,7 @@ grpc::ServerUnaryReactor* FrontService::HandOver(
     const Request* request, Response* response,
     Method<Request, Response> method) {
   auto* call = new Call(this, full_method);
-  const std::string address = ClientAddress(*context, /*front=*/false);
+  const std::string address = AddressOf(context->peer());
   if (const absl::Status status = Admit(address, *request); !status.ok()) {
     call->End(ToGrpc(status));
     return call;
