@@ -56,6 +56,9 @@
 #include "mc-service/edge/refused_identities.h"
 #include "mc-service/edge/service_metrics.h"
 #include "mc-service/edge/store_metrics.h"
+#include "mc-service/enroll/client_address.h"
+#include "mc-service/enroll/enrollment_limits.h"
+#include "mc-service/enroll/front_link.h"
 #include "mc-service/store/sqlite/sqlite_store.h"
 
 namespace mc::service {
@@ -163,8 +166,17 @@ struct Graph {
         reports(ReportOptions(clock, metrics)),
         retention(RetentionOptions(values, clock, metrics)),
         gaps(GapOptions(clock, metrics)),
-        enrollment_service(
-            {.runner = &calls, .desk = &enrollment, .renewals = &renewals}),
+        enrollment_limits(
+            {.per_minute_per_address =
+                 values.limits().enrollments_per_minute_per_address(),
+             .per_minute_per_license =
+                 values.limits().enrollments_per_minute_per_license(),
+             .clock = clock,
+             .metrics = metrics}),
+        enrollment_calls(EnrollmentCalls(clock, values.has_enrollment_front())),
+        enrollment_service({.runner = &enrollment_calls,
+                            .desk = &enrollment,
+                            .renewals = &renewals}),
         cluster_service(ClusterOptions(values, clock)),
         fleet_service(FleetOptions(clock)) {}
 
@@ -325,6 +337,38 @@ struct Graph {
     return options;
   }
 
+  // Behind a front the front has limited addresses; licenses are limited here,
+  // where all calls come together.
+  CallRunner::Options EnrollmentCalls(const Clock* clock, bool front) {
+    CallRunner::Options options;
+    options.executor = &executor;
+    options.guard = &guard;
+    options.metrics = &rpc_metrics;
+    options.exchanges = &exchanges;
+    options.clock = clock;
+    options.overload_slots = &overload_slots;
+    const auto address = [front](const grpc::CallbackServerContext& context,
+                                 const Caller& caller) {
+      return front ? AddressFromFront(context) : AddressOf(caller.peer);
+    };
+    options.admit = [=, this](const grpc::CallbackServerContext& context,
+                              const Caller& caller,
+                              const google::protobuf::Message* request) {
+      const std::string client = address(context, caller);
+      absl::Status status =
+          front ? absl::OkStatus() : enrollment_limits.TakeAddress(client);
+      if (status.ok()) status = enrollment_limits.TakeLicense(client, request);
+      return status;
+    };
+    options.ended = [=, this](const grpc::CallbackServerContext& context,
+                              const Caller& caller,
+                              std::string_view full_method,
+                              const absl::Status& status) {
+      enrollment_limits.Ended(full_method, address(context, caller), status);
+    };
+    return options;
+  }
+
   FleetService::Options FleetOptions(const Clock* clock) {
     FleetService::Options options;
     options.calls = &calls;
@@ -369,6 +413,8 @@ struct Graph {
   ReportDesk reports;
   Retention retention;
   GapWatch gaps;
+  EnrollmentLimits enrollment_limits;
+  CallRunner enrollment_calls;
   EnrollmentService enrollment_service;
   ClusterService cluster_service;
   FleetService fleet_service;
@@ -411,6 +457,7 @@ class RunningServer : public Server {
       threads.emplace_back(
           [&listener, deadline] { listener->Shutdown(deadline); });
     }
+    if (front_link_ != nullptr) front_link_->Shutdown(deadline);
     for (std::thread& thread : threads) thread.join();
     // No call is open any more: what is in memory now is all there is.
     if (timers_.has_value()) timers_->Stop();
@@ -486,6 +533,10 @@ class RunningServer : public Server {
                       [this] { return graph_->executor.queued(); });
     metrics_.AddGauge("executor_queue_limit", "Calls that may wait.")
         .Set(static_cast<double>(values().limits().max_queued_calls()));
+    metrics_.AddGauge(
+        "store_failed",
+        "1 when nothing more is stored until the service is restarted.",
+        [this] { return store_metrics_.failed() ? 1.0 : 0.0; });
     metrics_.AddGauge("open_descriptors", "Descriptors that are open.",
                       [] { return OpenDescriptors(); });
     metrics_.AddGauge("descriptor_limit", "Descriptors that may be open.",
@@ -522,9 +573,12 @@ class RunningServer : public Server {
   absl::Status Listen() {
     const config::Listeners& listeners = values().listeners();
     absl::Status status =
-        Listen(Listener::kEnrollment, listeners.enrollment(),
-               &graph_->enrollment_service,
-               v1::EnrollmentService::service_full_name(), ports_.enrollment);
+        values().has_enrollment_front()
+            ? ListenForFront()
+            : Listen(Listener::kEnrollment, listeners.enrollment(),
+                     &graph_->enrollment_service,
+                     v1::EnrollmentService::service_full_name(),
+                     ports_.enrollment);
     status.Update(Listen(
         Listener::kCluster, listeners.cluster(), &graph_->cluster_service,
         v1::ClusterService::service_full_name(), ports_.cluster));
@@ -532,6 +586,19 @@ class RunningServer : public Server {
         Listener::kOperator, listeners.operator_(), &graph_->fleet_service,
         v1::FleetService::service_full_name(), ports_.operator_));
     return status;
+  }
+
+  // Instead of the enrollment listener, which is the front's.
+  absl::Status ListenForFront() {
+    const config::EnrollmentFront& front = values().enrollment_front();
+    auto link = FrontLink::Start(
+        {.socket = front.socket(),
+         .group = front.group(),
+         .max_message_bytes = values().limits().max_message_bytes(),
+         .service = &graph_->enrollment_service});
+    if (!link.ok()) return link.status();
+    front_link_ = *std::move(link);
+    return absl::OkStatus();
   }
 
   absl::Status Listen(Listener listener, const config::Listener& settings,
@@ -628,6 +695,7 @@ class RunningServer : public Server {
   std::unique_ptr<Graph> graph_;
   std::optional<ListenerTls> tls_;
   std::vector<std::unique_ptr<ListenerServer>> listeners_;
+  std::unique_ptr<FrontLink> front_link_;
   std::optional<TimerQueue> timers_;
   std::unique_ptr<MetricsServer> metrics_server_;
 };

@@ -125,7 +125,17 @@ absl::Status CallRunner::Run(const grpc::CallbackServerContext& context,
       return status;
     }
   }
-  return PublicStatus(full_method, work(caller, &summary));
+  if (options_.admit != nullptr) {
+    if (absl::Status status = options_.admit(context, caller, request);
+        !status.ok()) {
+      return status;
+    }
+  }
+  absl::Status status = PublicStatus(full_method, work(caller, &summary));
+  if (options_.ended != nullptr) {
+    options_.ended(context, caller, full_method, status);
+  }
+  return status;
 }
 
 void CallRunner::Finish(std::string_view full_method, v1::Exchange exchange,

@@ -27,6 +27,7 @@ class ValueChecks {
     Listeners();
     Durations();
     Limits();
+    Front();
   }
 
  private:
@@ -161,6 +162,17 @@ class ValueChecks {
     }
   }
 
+  void Front() {
+    if (!values_.has_enrollment_front()) return;
+    const std::string& socket = values_.enrollment_front().socket();
+    // What sockaddr_un holds, with the zero at its end.
+    if (socket.empty() || socket.size() > 107) {
+      Error("enrollment_front.socket",
+            "name a path of 1 to 107 characters, where the service and its "
+            "enrollment front meet");
+    }
+  }
+
   void Limits() {
     const config::Limits& limits = values_.limits();
     Range("limits.max_message_bytes", limits.max_message_bytes(), 64 << 10,
@@ -173,6 +185,10 @@ class ValueChecks {
           limits.backlog_reports_per_second(), 1, 1'000'000);
     Range("limits.recoveries_per_hour", limits.recoveries_per_hour(), 1,
           1'000'000);
+    Range("limits.enrollments_per_minute_per_address",
+          limits.enrollments_per_minute_per_address(), 1, 1'000'000);
+    Range("limits.enrollments_per_minute_per_license",
+          limits.enrollments_per_minute_per_license(), 1, 1'000'000);
   }
 
   const std::string& file_;
@@ -193,6 +209,21 @@ std::vector<Problem> CheckConfiguration(const Configuration& configuration,
   ValueChecks(configuration, problems).Run();
   CheckWeakSettings(configuration, problems);
   CheckFiles(configuration, now, problems);
+  return problems;
+}
+
+std::vector<Problem> CheckFront(const Configuration& configuration,
+                                absl::Time now) {
+  std::vector<Problem> problems;
+  if (!configuration.values.has_enrollment_front()) {
+    problems.push_back(
+        {Problem::Severity::kError,
+         absl::StrCat(configuration.file, ": enrollment_front"),
+         "set enrollment_front.socket, where the service listens for its "
+         "front"});
+  }
+  ValueChecks(configuration, problems).Run();
+  CheckFrontFiles(configuration, now, problems);
   return problems;
 }
 

@@ -68,6 +68,16 @@ void ApplyDefaults(std::string_view directory, config::ServiceConfig& values) {
     limits->set_backlog_reports_per_second(2000);
   }
   if (limits->recoveries_per_hour() == 0) limits->set_recoveries_per_hour(10);
+  if (limits->enrollments_per_minute_per_address() == 0) {
+    limits->set_enrollments_per_minute_per_address(60);
+  }
+  if (limits->enrollments_per_minute_per_license() == 0) {
+    limits->set_enrollments_per_minute_per_license(120);
+  }
+  if (values.has_enrollment_front()) {
+    std::string* socket = values.mutable_enrollment_front()->mutable_socket();
+    *socket = ResolvePath(directory, *socket);
+  }
   if (!values.has_write_behind_interval()) {
     *values.mutable_write_behind_interval() = TimeUtil::SecondsToDuration(5);
   }
