@@ -25,9 +25,12 @@ constexpr size_t kPasswordBytes = 32;
 // Clusters whose clock is slow accept their certificate at once.
 constexpr absl::Duration kBackdating = absl::Minutes(5);
 
-absl::Status AlreadyRegistered(std::string_view message) {
+// One text for all: whose the ID is, is nobody else's business.
+absl::Status AlreadyRegistered() {
   return Error(absl::StatusCode::kAlreadyExists,
-               v1::ERROR_REASON_CLUSTER_ALREADY_REGISTERED, message);
+               v1::ERROR_REASON_CLUSTER_ALREADY_REGISTERED,
+               "The cluster ID is registered with other keys or another "
+               "license; ask the vendor to re-open its registration.");
 }
 
 absl::Status Revoked() {
@@ -123,9 +126,7 @@ absl::StatusOr<Cluster> DecideRegistration(Reader& reader,
   if (!known.ok()) return known;
   Cluster cluster = *std::move(known);
   if (cluster.license_id != license.id) {
-    return AlreadyRegistered(
-        "The cluster ID is registered with another license; use that "
-        "license's key, or draw another cluster ID.");
+    return AlreadyRegistered();
   }
   if (cluster.registration == v1::REGISTRATION_STATUS_REVOKED) {
     return Revoked();
@@ -133,9 +134,7 @@ absl::StatusOr<Cluster> DecideRegistration(Reader& reader,
   if (cluster.tls_key_digest != keys.tls_key_digest ||
       cluster.site_public_key != keys.site_public_key) {
     if (cluster.registration != v1::REGISTRATION_STATUS_REOPENED) {
-      return AlreadyRegistered(
-          "The cluster ID is registered with other keys; ask the vendor to "
-          "re-open its registration.");
+      return AlreadyRegistered();
     }
     cluster.registered_at = now;
     cluster.tls_key_digest = keys.tls_key_digest;
