@@ -46,6 +46,7 @@
 #include "mc-service/domain/retention/retention.h"
 #include "mc-service/domain/updates/release.h"
 #include "mc-service/domain/updates/updates.h"
+#include "mc-service/edge/call_limit.h"
 #include "mc-service/edge/guard.h"
 #include "mc-service/edge/listener.h"
 #include "mc-service/edge/service_metrics.h"
@@ -66,6 +67,16 @@ std::optional<absl::Duration> IntervalOf(
     bool present, const google::protobuf::Duration& interval) {
   if (!present) return std::nullopt;
   return *FromProto(interval);
+}
+
+// A beat is cheaper than a call, and a site sends one for each of its nodes.
+constexpr int64_t kBeatsForACall = 10;
+
+std::function<void()> CountRefused(Metrics* metrics) {
+  prometheus::Counter& refused = metrics->AddCounter(
+      "calls_rate_limited_total",
+      "Calls that were refused because their cluster had made too many.");
+  return [&refused] { refused.Increment(); };
 }
 
 constexpr absl::Duration kUpkeepInterval = absl::Hours(1);
@@ -102,8 +113,13 @@ struct Graph {
              .find_operator =
                  [this](std::string_view name) { return operators.Find(name); },
              .clock = clock}),
+        call_limit({.calls_per_second = static_cast<double>(
+                        values.limits().calls_per_second_per_cluster()),
+                    .clock = clock,
+                    .on_refused = CountRefused(metrics)}),
         calls({.executor = &executor,
                .guard = &guard,
+               .limit = &call_limit,
                .metrics = &rpc_metrics,
                .exchanges = &exchanges,
                .clock = clock,
@@ -252,11 +268,15 @@ struct Graph {
     options.streams.registry = &streams;
     options.streams.metrics = &rpc_metrics;
     options.streams.exchanges = &exchanges;
+    options.streams.limit = &call_limit;
     options.streams.overload_slots = &overload_slots;
     options.max_reports_per_cluster =
         static_cast<size_t>(values.limits().max_reports_per_cluster());
     options.reports = &reports;
     options.heartbeats.presence = &presence;
+    options.heartbeats.max_per_tick =
+        kBeatsForACall * absl::ToInt64Seconds(kWatchInterval) *
+        values.limits().calls_per_second_per_cluster();
     options.heartbeats.interval =
         IntervalOf(values.pacing().has_heartbeat_interval(),
                    values.pacing().heartbeat_interval());
@@ -291,6 +311,7 @@ struct Graph {
   ClusterDirectory clusters;
   OperatorDirectory operators;
   Guard guard;
+  CallLimit call_limit;
   CallRunner calls;
   StreamRegistry streams;
   EnrollmentDesk enrollment;

@@ -31,6 +31,7 @@
 #include "mc-service/api/stream_registry.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
 #include "mc-service/domain/pacing/retry_slots.h"
+#include "mc-service/edge/policy.h"
 
 namespace mc::service {
 
@@ -59,6 +60,8 @@ struct StreamDeps {
   StreamRegistry* registry = nullptr;
   RpcMetrics* metrics = nullptr;
   ExchangeLog* exchanges = nullptr;
+  // Null: clusters may open streams as often as they like.
+  CallLimit* limit = nullptr;
   // An open stream's identity is checked again after this, when it speaks.
   absl::Duration check_interval = absl::Seconds(30);
   absl::Duration overload_retry_delay = absl::Seconds(1);
@@ -89,6 +92,13 @@ class ClusterStream : public BidiReactor<Request, Response> {
     auto stream =
         std::make_shared<Stream>(context, std::forward<Args>(args)...);
     Stream* raw = ClusterStream::Launch(stream);
+    ClusterStream& base = *stream;
+    if (const absl::Status status = CheckLimit(base.deps_.limit, *base.auth_,
+                                               base.peer_, base.full_method_);
+        !status.ok()) {
+      base.Fail(status);
+      return raw;
+    }
     static_cast<ClusterStream&>(*stream).SubmitOrFail(
         [stream] { static_cast<ClusterStream&>(*stream).Admit(); });
     return raw;
@@ -129,6 +139,9 @@ class ClusterStream : public BidiReactor<Request, Response> {
     if (deps_.executor->TryRun(std::move(work))) return;
     Fail(Busy(deps_));
   }
+
+  // At the ticks of the registry, while the stream is open.
+  virtual void OnTick() {}
 
   // To be called for each message.
   void RecheckWhenDue() ABSL_LOCKS_EXCLUDED(state_mutex_) {
@@ -181,8 +194,12 @@ class ClusterStream : public BidiReactor<Request, Response> {
           if (auto self = weak.lock()) self->Fail(status);
         },
         [weak] {
-          if (auto self = weak.lock()) self->CutSlowReader();
-        });
+          auto self = weak.lock();
+          if (self == nullptr) return;
+          self->CutSlowReader();
+          self->OnTick();
+        },
+        FindPolicy(full_method_)->max_open);
     if (!id.ok()) return Fail(id.status());
     bool over = false;
     {

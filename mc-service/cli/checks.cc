@@ -162,6 +162,8 @@ class ValueChecks {
           4096);
     Range("limits.backlog_reports_per_second",
           limits.backlog_reports_per_second(), 1, 1'000'000);
+    Range("limits.calls_per_second_per_cluster",
+          limits.calls_per_second_per_cluster(), 1, 1'000'000);
   }
 
   const std::string& file_;

@@ -85,6 +85,8 @@ TEST_F(ChecksTest, BadValueIsReportedWhereItIs) {
        [](C& c) { c.mutable_limits()->set_max_reports_per_cluster(-1); }},
       {"limits.backlog_reports_per_second",
        [](C& c) { c.mutable_limits()->set_backlog_reports_per_second(-1); }},
+      {"limits.calls_per_second_per_cluster",
+       [](C& c) { c.mutable_limits()->set_calls_per_second_per_cluster(-1); }},
       {"drain_timeout",
        [](C& c) { c.mutable_drain_timeout()->set_seconds(-1); }},
       {"write_behind_interval",

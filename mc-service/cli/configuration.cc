@@ -63,6 +63,9 @@ void ApplyDefaults(std::string_view directory, config::ServiceConfig& values) {
   if (limits->backlog_reports_per_second() == 0) {
     limits->set_backlog_reports_per_second(2000);
   }
+  if (limits->calls_per_second_per_cluster() == 0) {
+    limits->set_calls_per_second_per_cluster(20);
+  }
   if (!values.has_write_behind_interval()) {
     *values.mutable_write_behind_interval() = TimeUtil::SecondsToDuration(5);
   }
