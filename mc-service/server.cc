@@ -501,6 +501,9 @@ class RunningServer : public Server {
     options.clock = options_.clock;
     options.max_message_bytes = values().limits().max_message_bytes();
     options.services = {service};
+    if (listener == Listener::kCluster) {
+      options.admit = std::bind_front(&MayBegin, &graph_->call_limit);
+    }
     options.service_names = {service_name};
     auto started = ListenerServer::Start(options);
     if (!started.ok()) return started.status();

@@ -74,6 +74,11 @@ absl::Status CheckLimit(CallLimit* limit, const grpc::AuthContext& auth,
   return limit->Take(identity->id, peer, full_method);
 }
 
+bool MayBegin(CallLimit* limit, const grpc::AuthContext& auth) {
+  const absl::StatusOr<PeerIdentity> identity = PeerIdentityOf(auth);
+  return !identity.ok() || limit->Begins(identity->id);
+}
+
 absl::Status CallRunner::NotSupportedYet(std::string_view full_method) {
   const size_t slash = full_method.rfind('/');
   const std::string_view name = full_method.substr(slash + 1);

@@ -39,6 +39,9 @@ absl::Status PublicStatus(std::string_view full_method, absl::Status status);
 absl::Status CheckLimit(CallLimit* limit, const grpc::AuthContext& auth,
                         std::string_view peer, std::string_view full_method);
 
+// Whether a call of this caller may begin, for the gate.
+bool MayBegin(CallLimit* limit, const grpc::AuthContext& auth);
+
 // Thread-safe. It outlives every call that it started.
 class CallRunner {
  public:

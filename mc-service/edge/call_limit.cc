@@ -9,7 +9,11 @@ namespace {
 constexpr double kBurstSeconds = 5;
 // Refused calls that may come at once, in the same measure. An agent waits for
 // the delay that it was told.
-constexpr double kPatienceSeconds = 50;
+constexpr double kPatienceSeconds = 40;
+// Calls that may begin at once, and how much faster than allowed they may go
+// on: more than what ends in a refusal that is told in full.
+constexpr double kFloodSeconds = 50;
+constexpr double kFloodFactor = 2;
 
 }  // namespace
 
@@ -20,7 +24,14 @@ CallLimit::CallLimit(const Options& options)
               .clock = options.clock}),
       refusals_({.burst = kPatienceSeconds * options.calls_per_second,
                  .per_second = options.calls_per_second,
-                 .clock = options.clock}) {}
+                 .clock = options.clock}),
+      begun_({.burst = kFloodSeconds * options.calls_per_second,
+              .per_second = kFloodFactor * options.calls_per_second,
+              .clock = options.clock}) {}
+
+bool CallLimit::Begins(std::string_view cluster_id) {
+  return begun_.Take(cluster_id) == absl::ZeroDuration();
+}
 
 absl::Status CallLimit::Take(std::string_view cluster_id, std::string_view peer,
                              std::string_view full_method) {

@@ -36,11 +36,18 @@ class CallLimit {
   absl::Status Take(std::string_view cluster_id, std::string_view peer,
                     std::string_view full_method);
 
+  // Whether a call that begins may go on; asked before anything is done for it,
+  // also for one that its client cancels at once. False where calls come so
+  // fast that saying so to each in full costs too much.
+  bool Begins(std::string_view cluster_id);
+
  private:
   const Options options_;
   RateLimit calls_;
   // Calls that were refused, and forgiven.
   RateLimit refusals_;
+  // All that begin.
+  RateLimit begun_;
 };
 
 }  // namespace mc::service

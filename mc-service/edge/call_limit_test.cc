@@ -65,7 +65,7 @@ TEST_F(CallLimitTest, CertificatesCostMore) {
 }
 
 TEST_F(CallLimitTest, WhoDoesNotStopIsAnOffender) {
-  for (int i = 0; i < 500; ++i) LetIn("c-1", kCheap);
+  for (int i = 0; i < 400; ++i) LetIn("c-1", kCheap);
   EXPECT_EQ(offender_, "");
   LetIn("c-1", kCheap);
   EXPECT_EQ(offender_, "c-1 ipv4:192.0.2.1:7");
@@ -78,6 +78,15 @@ TEST_F(CallLimitTest, WhoCallsTwiceAsOftenIsRefusedForEver) {
   }
   EXPECT_GT(refused_, 4000);
   EXPECT_EQ(offender_, "");
+}
+
+TEST_F(CallLimitTest, FloodIsStoppedBeforeAnythingIsDoneForIt) {
+  int begun = 0;
+  while (limit_.Begins("c-1") && begun < 1000) ++begun;
+  EXPECT_EQ(begun, 500);
+  EXPECT_TRUE(limit_.Begins("c-2"));
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_TRUE(limit_.Begins("c-1"));
 }
 
 TEST_F(CallLimitTest, WhatOthersThanClustersCallIsNotCountedHere) {

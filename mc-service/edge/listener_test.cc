@@ -72,5 +72,28 @@ TEST(Listener, RegisteredMethodThatTheTableDoesNotNameIsDenied) {
   }
 }
 
+TEST(Listener, CallThatIsNotAdmittedEndsAtTheGate) {
+  const RealClock clock{};
+  ListenerServer::Options options;
+  options.listener = Listener::kCluster;
+  options.address = "127.0.0.1:0";
+  options.credentials = grpc::experimental::LocalServerCredentials(LOCAL_TCP);
+  options.clock = &clock;
+  options.admit = [](const grpc::AuthContext&) { return false; };
+  const auto server = ListenerServer::Start(options);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto stub = grpc::health::v1::Health::NewStub(
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", (*server)->port()),
+                          grpc::experimental::LocalCredentials(LOCAL_TCP)));
+  grpc::ClientContext context;
+  context.set_wait_for_ready(true);
+  context.set_deadline(absl::ToChronoTime(clock.Now() + absl::Seconds(60)));
+  grpc::health::v1::HealthCheckResponse health;
+  const grpc::Status refused =
+      stub->Check(&context, grpc::health::v1::HealthCheckRequest(), &health);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(refused.error_message().substr(0, 12), "RATE_LIMITED");
+}
+
 }  // namespace
 }  // namespace mc::service

@@ -57,7 +57,8 @@ class Connection:
     """Sends whatever it is told, and drops what comes back. One thread does
     both, for a TLS session is not to be shared."""
 
-    def __init__(self, port, ca, cert=None, key=None, settings=b"", read=True):
+    def __init__(self, port, ca, cert=None, key=None, settings=b"", read=True,
+                 acknowledge=True):
         context = ssl.create_default_context(cafile=str(ca))
         context.set_alpn_protocols(["h2"])
         if cert:
@@ -72,7 +73,8 @@ class Connection:
         self.frames = {}
         self.over = False
         self._rest = b""
-        self.send(PREFACE + frame(SETTINGS, payload=settings))
+        self.send(PREFACE + frame(SETTINGS, payload=settings)
+                  + (frame(SETTINGS, ACK) if acknowledge else b""))
 
     def send(self, data, patience=1):
         """False: the peer has ended the connection, or takes nothing."""

@@ -241,7 +241,7 @@ class IsolationTest(pair.PairTest):
 
     def setUp(self):
         super().setUp()
-        self.svc = self.service(reflection=True)
+        self.svc = self.service(reflection=True, config=self.limits)
         self.store = Store(self.svc)
         self.a = self.tenant("Attacker", "--clusters", "1000")
         self.b = self.tenant("Victim")
