@@ -50,6 +50,7 @@
 #include "mc-service/domain/retention/retention.h"
 #include "mc-service/domain/updates/release.h"
 #include "mc-service/domain/updates/updates.h"
+#include "mc-service/edge/call_limit.h"
 #include "mc-service/edge/guard.h"
 #include "mc-service/edge/listener.h"
 #include "mc-service/edge/listener_tls.h"
@@ -75,6 +76,16 @@ std::optional<absl::Duration> IntervalOf(
     bool present, const google::protobuf::Duration& interval) {
   if (!present) return std::nullopt;
   return *FromProto(interval);
+}
+
+// A beat is cheaper than a call, and a site sends one for each of its nodes.
+constexpr int64_t kBeatsForACall = 10;
+
+std::function<void()> CountRefused(Metrics* metrics) {
+  prometheus::Counter& refused = metrics->AddCounter(
+      "calls_rate_limited_total",
+      "Calls that were refused because their cluster had made too many.");
+  return [&refused] { refused.Increment(); };
 }
 
 constexpr absl::Duration kUpkeepInterval = absl::Hours(1);
@@ -124,8 +135,13 @@ struct Graph {
                  [this](std::string_view name) { return operators.Find(name); },
              .clock = clock,
              .identities = &identities}),
+        call_limit({.calls_per_second = static_cast<double>(
+                        values.limits().calls_per_second_per_cluster()),
+                    .clock = clock,
+                    .on_refused = CountRefused(metrics)}),
         calls({.executor = &executor,
                .guard = &guard,
+               .limit = &call_limit,
                .metrics = &rpc_metrics,
                .exchanges = &exchanges,
                .clock = clock,
@@ -322,11 +338,15 @@ struct Graph {
     options.streams.registry = &streams;
     options.streams.metrics = &rpc_metrics;
     options.streams.exchanges = &exchanges;
+    options.streams.limit = &call_limit;
     options.streams.overload_slots = &overload_slots;
     options.max_reports_per_cluster =
         static_cast<size_t>(values.limits().max_reports_per_cluster());
     options.reports = &reports;
     options.heartbeats.presence = &presence;
+    options.heartbeats.max_per_tick =
+        kBeatsForACall * absl::ToInt64Seconds(kWatchInterval) *
+        values.limits().calls_per_second_per_cluster();
     options.heartbeats.interval =
         IntervalOf(values.pacing().has_heartbeat_interval(),
                    values.pacing().heartbeat_interval());
@@ -402,6 +422,7 @@ struct Graph {
   PeerIdentityCache identities;
   RefusedIdentities refused;
   Guard guard;
+  CallLimit call_limit;
   CallRunner calls;
   StreamRegistry streams;
   EnrollmentDesk enrollment;
@@ -614,6 +635,9 @@ class RunningServer : public Server {
     options.clock = options_.clock;
     options.max_message_bytes = values().limits().max_message_bytes();
     options.services = {service};
+    if (listener == Listener::kCluster) {
+      options.admit = std::bind_front(&MayBegin, &graph_->call_limit);
+    }
     options.service_names = {service_name};
     auto started = ListenerServer::Start(options);
     if (!started.ok()) return started.status();

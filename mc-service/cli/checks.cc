@@ -189,6 +189,8 @@ class ValueChecks {
           limits.enrollments_per_minute_per_address(), 1, 1'000'000);
     Range("limits.enrollments_per_minute_per_license",
           limits.enrollments_per_minute_per_license(), 1, 1'000'000);
+    Range("limits.calls_per_second_per_cluster",
+          limits.calls_per_second_per_cluster(), 1, 1'000'000);
   }
 
   const std::string& file_;

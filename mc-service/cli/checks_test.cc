@@ -101,6 +101,8 @@ TEST_F(ChecksTest, BadValueIsReportedWhereItIs) {
        [](C& c) {
          c.mutable_enrollment_front()->set_socket(std::string(108, 'x'));
        }},
+      {"limits.calls_per_second_per_cluster",
+       [](C& c) { c.mutable_limits()->set_calls_per_second_per_cluster(-1); }},
       {"drain_timeout",
        [](C& c) { c.mutable_drain_timeout()->set_seconds(-1); }},
       {"write_behind_interval",

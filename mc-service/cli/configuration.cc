@@ -74,6 +74,9 @@ void ApplyDefaults(std::string_view directory, config::ServiceConfig& values) {
   if (limits->enrollments_per_minute_per_license() == 0) {
     limits->set_enrollments_per_minute_per_license(120);
   }
+  if (limits->calls_per_second_per_cluster() == 0) {
+    limits->set_calls_per_second_per_cluster(20);
+  }
   if (values.has_enrollment_front()) {
     std::string* socket = values.mutable_enrollment_front()->mutable_socket();
     *socket = ResolvePath(directory, *socket);

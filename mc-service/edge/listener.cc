@@ -62,7 +62,7 @@ absl::StatusOr<std::unique_ptr<ListenerServer>> ListenerServer::Start(
     builder.SetOption(std::make_unique<NoReflection>());
   }
   options.credentials->SetAuthMetadataProcessor(
-      MakeGate(options.listener, options.reflection));
+      MakeGate(options.listener, options.reflection, options.admit));
   int port = 0;
   builder.AddListeningPort(options.address, options.credentials, &port);
   for (grpc::Service* service : options.services) {

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/time/clock.h"
+#include "mc-service/edge/gate.h"
 #include "mc-service/edge/policy.h"
 
 namespace mc::service {
@@ -33,6 +34,8 @@ class ListenerServer {
     int64_t max_message_bytes = 4 << 20;
     // Not owned; they outlive the server.
     std::vector<grpc::Service*> services;
+    // Of the gate; null: every call may begin.
+    AdmitCall admit;
     // Their full names, for health.
     std::vector<std::string> service_names;
   };

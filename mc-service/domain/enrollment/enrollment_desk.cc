@@ -25,9 +25,12 @@ namespace {
 
 constexpr size_t kSiteKeySize = 32;
 
-absl::Status AlreadyRegistered(std::string_view message) {
+// One text for all: whose the ID is, is nobody else's business.
+absl::Status AlreadyRegistered() {
   return Error(absl::StatusCode::kAlreadyExists,
-               v1::ERROR_REASON_CLUSTER_ALREADY_REGISTERED, message);
+               v1::ERROR_REASON_CLUSTER_ALREADY_REGISTERED,
+               "The cluster ID is registered with other keys or another "
+               "license; ask the vendor to re-open its registration.");
 }
 
 absl::Status Revoked() {
@@ -134,9 +137,7 @@ absl::StatusOr<Registration> DecideRegistration(Reader& reader,
   if (!known.ok()) return known.status();
   Cluster cluster = *std::move(known);
   if (cluster.license_id != license.id) {
-    return AlreadyRegistered(
-        "The cluster ID is registered with another license; use that "
-        "license's key, or draw another cluster ID.");
+    return AlreadyRegistered();
   }
   if (cluster.registration == v1::REGISTRATION_STATUS_REVOKED) {
     return Revoked();
@@ -146,17 +147,13 @@ absl::StatusOr<Registration> DecideRegistration(Reader& reader,
   if (cluster.registration == v1::REGISTRATION_STATUS_PENDING) {
     // Else an operator would approve other keys than those that were shown.
     if (!same_keys) {
-      return AlreadyRegistered(
-          "The cluster ID waits for its approval with other keys; ask the "
-          "vendor to refuse it, and draw another cluster ID.");
+      return AlreadyRegistered();
     }
     return Admit(reader, license, applicant, std::move(cluster),
                  /*waits=*/true, now);
   }
   if (!same_keys && cluster.registration != v1::REGISTRATION_STATUS_REOPENED) {
-    return AlreadyRegistered(
-        "The cluster ID is registered with other keys; ask the vendor to "
-        "re-open its registration.");
+    return AlreadyRegistered();
   }
   Registration registration;
   absl::Status allowed =
