@@ -46,6 +46,8 @@
 #include "mc-service/domain/retention/retention.h"
 #include "mc-service/domain/updates/release.h"
 #include "mc-service/domain/updates/updates.h"
+#include "mc-service/edge/edge_metrics.h"
+#include "mc-service/edge/edge_settings.h"
 #include "mc-service/edge/guard.h"
 #include "mc-service/edge/listener.h"
 #include "mc-service/edge/service_metrics.h"
@@ -83,7 +85,7 @@ struct Graph {
   };
 
   Graph(const config::ServiceConfig& values, const Clock* clock,
-        Metrics* metrics, Durable durable_parts)
+        Metrics* metrics, const ListenerTable* listeners, Durable durable_parts)
       : durable(std::move(durable_parts)),
         rpc_metrics(metrics),
         executor(values.limits().worker_threads(),
@@ -101,7 +103,9 @@ struct Graph {
                  [this](std::string_view id) { return FindCluster(id); },
              .find_operator =
                  [this](std::string_view name) { return operators.Find(name); },
-             .clock = clock}),
+             .clock = clock,
+             .real_peer =
+                 std::bind_front(&ListenerTable::RealPeer, listeners)}),
         calls({.executor = &executor,
                .guard = &guard,
                .metrics = &rpc_metrics,
@@ -251,6 +255,8 @@ struct Graph {
     options.streams.clock = clock;
     options.streams.registry = &streams;
     options.streams.metrics = &rpc_metrics;
+    options.streams.slow_reader_timeout =
+        *FromProto(values.limits().slow_reader_timeout());
     options.streams.exchanges = &exchanges;
     options.streams.overload_slots = &overload_slots;
     options.max_reports_per_cluster =
@@ -381,7 +387,7 @@ class RunningServer : public Server {
         CertificateAuthority::Load(*ca, *ca_key);
     if (!authority.ok()) return authority.status();
     graph_ = std::make_unique<Graph>(
-        values(), options_.clock, &metrics_,
+        values(), options_.clock, &metrics_, &listener_table_,
         Graph::Durable{*std::move(store), *std::move(signer),
                        *std::move(authority), *std::move(history)});
     AddMetrics();
@@ -441,6 +447,7 @@ class RunningServer : public Server {
 
   absl::Status Listen() {
     const config::Listeners& listeners = values().listeners();
+    descriptors_ = DescriptorsForConnections();
     absl::Status status =
         Listen(Listener::kEnrollment, listeners.enrollment(), "",
                &graph_->enrollment_service,
@@ -453,6 +460,13 @@ class RunningServer : public Server {
         Listen(Listener::kOperator, listeners.operator_(),
                state().OperatorCa().certificate, &graph_->fleet_service,
                v1::FleetService::service_full_name(), ports_.operator_));
+    std::vector<EdgeFigures> figures;
+    for (const auto& each : listeners_) {
+      figures.push_back(
+          {std::string(ListenerName(each->listener())),
+           [listener = each.get()] { return listener->figures(); }});
+    }
+    if (status.ok()) AddEdgeFigures(std::move(figures), &metrics_);
     return status;
   }
 
@@ -479,11 +493,15 @@ class RunningServer : public Server {
     options.reflection = settings.reflection();
     options.clock = options_.clock;
     options.max_message_bytes = values().limits().max_message_bytes();
+    options.memory_quota_bytes = values().limits().memory_quota_bytes();
+    options.limits = AcceptorLimits(values().limits(), listener, descriptors_);
+    options.proxies = Proxies(settings);
     options.services = {service};
     options.service_names = {service_name};
     auto started = ListenerServer::Start(options);
     if (!started.ok()) return started.status();
     port = (*started)->port();
+    listener_table_.Add(started->get());
     listeners_.push_back(*std::move(started));
     return absl::OkStatus();
   }
@@ -551,7 +569,10 @@ class RunningServer : public Server {
   bool drained_ = false;
   Metrics metrics_;
   StoreMetrics store_metrics_;
+  ListenerTable listener_table_;
   std::unique_ptr<Graph> graph_;
+  // For connections.
+  int64_t descriptors_ = 0;
   std::vector<std::unique_ptr<ListenerServer>> listeners_;
   std::optional<TimerQueue> timers_;
   std::unique_ptr<MetricsServer> metrics_server_;

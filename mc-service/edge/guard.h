@@ -30,6 +30,9 @@ class Guard {
     std::function<absl::StatusOr<Operator>(std::string_view name)>
         find_operator;
     const Clock* clock = nullptr;
+    // Where the caller really is whom gRPC names; null: where gRPC says.
+    std::function<std::string(Listener listener, std::string_view peer)>
+        real_peer = nullptr;
   };
 
   explicit Guard(Options options);
@@ -51,6 +54,7 @@ class Guard {
                                std::string_view full_method) const;
 
  private:
+  std::string RealPeer(const MethodPolicy& policy, std::string_view peer) const;
   absl::Status CheckCluster(const PeerIdentity& identity) const;
 
   const Options options_;
