@@ -51,6 +51,8 @@
 #include "mc-service/domain/updates/release.h"
 #include "mc-service/domain/updates/updates.h"
 #include "mc-service/edge/call_limit.h"
+#include "mc-service/edge/edge_metrics.h"
+#include "mc-service/edge/edge_settings.h"
 #include "mc-service/edge/guard.h"
 #include "mc-service/edge/listener.h"
 #include "mc-service/edge/listener_tls.h"
@@ -107,7 +109,7 @@ struct Graph {
   };
 
   Graph(const config::ServiceConfig& values, const Clock* clock,
-        Metrics* metrics, Durable durable_parts)
+        Metrics* metrics, const ListenerTable* listeners, Durable durable_parts)
       : durable(std::move(durable_parts)),
         rpc_metrics(metrics),
         executor(values.limits().worker_threads(),
@@ -134,7 +136,9 @@ struct Graph {
              .find_operator =
                  [this](std::string_view name) { return operators.Find(name); },
              .clock = clock,
-             .identities = &identities}),
+             .identities = &identities,
+             .real_peer =
+                 std::bind_front(&ListenerTable::RealPeer, listeners)}),
         call_limit({.calls_per_second = static_cast<double>(
                         values.limits().calls_per_second_per_cluster()),
                     .clock = clock,
@@ -337,6 +341,8 @@ struct Graph {
     options.streams.clock = clock;
     options.streams.registry = &streams;
     options.streams.metrics = &rpc_metrics;
+    options.streams.slow_reader_timeout =
+        *FromProto(values.limits().slow_reader_timeout());
     options.streams.exchanges = &exchanges;
     options.streams.limit = &call_limit;
     options.streams.overload_slots = &overload_slots;
@@ -517,7 +523,7 @@ class RunningServer : public Server {
         LoadAuthority(state(), AuthorityKind::kOperator);
     if (!operator_ca.ok()) return operator_ca.status();
     graph_ = std::make_unique<Graph>(
-        values(), options_.clock, &metrics_,
+        values(), options_.clock, &metrics_, &listener_table_,
         Graph::Durable{*std::move(store), *std::move(signer),
                        *std::move(cluster_ca), *std::move(operator_ca),
                        *std::move(history)});
@@ -593,6 +599,7 @@ class RunningServer : public Server {
 
   absl::Status Listen() {
     const config::Listeners& listeners = values().listeners();
+    descriptors_ = DescriptorsForConnections();
     absl::Status status =
         values().has_enrollment_front()
             ? ListenForFront()
@@ -606,6 +613,13 @@ class RunningServer : public Server {
     status.Update(Listen(
         Listener::kOperator, listeners.operator_(), &graph_->fleet_service,
         v1::FleetService::service_full_name(), ports_.operator_));
+    std::vector<EdgeFigures> figures;
+    for (const auto& each : listeners_) {
+      figures.push_back(
+          {std::string(ListenerName(each->listener())),
+           [listener = each.get()] { return listener->figures(); }});
+    }
+    if (status.ok()) AddEdgeFigures(std::move(figures), &metrics_);
     return status;
   }
 
@@ -634,6 +648,9 @@ class RunningServer : public Server {
     options.reflection = settings.reflection();
     options.clock = options_.clock;
     options.max_message_bytes = values().limits().max_message_bytes();
+    options.memory_quota_bytes = values().limits().memory_quota_bytes();
+    options.limits = AcceptorLimits(values().limits(), listener, descriptors_);
+    options.proxies = Proxies(settings);
     options.services = {service};
     if (listener == Listener::kCluster) {
       options.admit = std::bind_front(&MayBegin, &graph_->call_limit);
@@ -642,6 +659,7 @@ class RunningServer : public Server {
     auto started = ListenerServer::Start(options);
     if (!started.ok()) return started.status();
     port = (*started)->port();
+    listener_table_.Add(started->get());
     listeners_.push_back(*std::move(started));
     return absl::OkStatus();
   }
@@ -716,8 +734,11 @@ class RunningServer : public Server {
   bool drained_ = false;
   Metrics metrics_;
   StoreMetrics store_metrics_;
+  ListenerTable listener_table_;
   std::unique_ptr<Graph> graph_;
   std::optional<ListenerTls> tls_;
+  // For connections.
+  int64_t descriptors_ = 0;
   std::vector<std::unique_ptr<ListenerServer>> listeners_;
   std::unique_ptr<FrontLink> front_link_;
   std::optional<TimerQueue> timers_;

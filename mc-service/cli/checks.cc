@@ -8,6 +8,7 @@
 #include "common/time/proto_time.h"
 #include "mc-service/cli/file_checks.h"
 #include "mc-service/cli/weak_settings.h"
+#include "mc-service/edge/address.h"
 
 namespace mc::service {
 namespace {
@@ -71,6 +72,17 @@ class ValueChecks {
              "unless this is a demonstration");
       }
     }
+    for (const auto& [name, listener] :
+         {std::pair("enrollment", &listeners.enrollment()),
+          std::pair("cluster", &listeners.cluster()),
+          std::pair("operator", &listeners.operator_())}) {
+      Proxies(absl::StrCat("listeners.", name, ".proxy_protocol_from"),
+              *listener);
+    }
+    if (listeners.metrics().proxy_protocol_from_size() > 0) {
+      Error("listeners.metrics.proxy_protocol_from",
+            "this listener takes no PROXY header; remove it");
+    }
     const absl::StatusOr<HostPort> metrics =
         ParseHostPort(listeners.metrics().address());
     if (metrics.ok() && !IsLoopback(metrics->host)) {
@@ -96,6 +108,19 @@ class ValueChecks {
     if (!fresh) {
       Error(where, absl::StrCat("port ", parsed->port, " is also that of the ",
                                 it->second, " listener; choose another"));
+    }
+  }
+
+  void Proxies(const std::string& where, const config::Listener& listener) {
+    for (const std::string& text : listener.proxy_protocol_from()) {
+      const absl::StatusOr<Network> network = Network::Parse(text);
+      if (!network.ok()) {
+        Error(where, std::string(network.status().message()));
+      } else if (network->IsEverybody()) {
+        Warn(where,
+             "whoever connects can claim any address; name only the "
+             "balancers");
+      }
     }
   }
 
@@ -191,6 +216,21 @@ class ValueChecks {
           limits.enrollments_per_minute_per_license(), 1, 1'000'000);
     Range("limits.calls_per_second_per_cluster",
           limits.calls_per_second_per_cluster(), 1, 1'000'000);
+    Range("limits.max_connections", limits.max_connections(), 1, 1'000'000);
+    Range("limits.max_connections_per_address",
+          limits.max_connections_per_address(), 1, 1'000'000);
+    Range("limits.handshakes_per_second", limits.handshakes_per_second(), 1,
+          1'000'000);
+    Range("limits.max_handshakes", limits.max_handshakes(), 1, 100'000);
+    Duration("limits.handshake_timeout", limits.handshake_timeout(),
+             absl::Seconds(1), absl::Minutes(2));
+    Range("limits.memory_quota_bytes", limits.memory_quota_bytes(), 64 << 20,
+          int64_t{1} << 40);
+    Duration("limits.slow_reader_timeout", limits.slow_reader_timeout(),
+             absl::Seconds(1), absl::Hours(1));
+    Range("limits.max_bytes_per_second_per_connection",
+          limits.max_bytes_per_second_per_connection(), 64 << 10,
+          int64_t{1} << 40);
   }
 
   const std::string& file_;

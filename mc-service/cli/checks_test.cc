@@ -78,6 +78,44 @@ TEST_F(ChecksTest, BadValueIsReportedWhereItIs) {
        }},
       {"limits.max_message_bytes",
        [](C& c) { c.mutable_limits()->set_max_message_bytes(-1); }},
+      {"limits.max_connections",
+       [](C& c) { c.mutable_limits()->set_max_connections(-1); }},
+      {"limits.max_connections_per_address",
+       [](C& c) { c.mutable_limits()->set_max_connections_per_address(-1); }},
+      {"limits.handshakes_per_second",
+       [](C& c) { c.mutable_limits()->set_handshakes_per_second(-1); }},
+      {"limits.max_handshakes",
+       [](C& c) { c.mutable_limits()->set_max_handshakes(-1); }},
+      {"limits.handshake_timeout",
+       [](C& c) {
+         c.mutable_limits()->mutable_handshake_timeout()->set_seconds(0);
+       }},
+      {"limits.memory_quota_bytes",
+       [](C& c) { c.mutable_limits()->set_memory_quota_bytes(1); }},
+      {"limits.slow_reader_timeout",
+       [](C& c) {
+         c.mutable_limits()->mutable_slow_reader_timeout()->set_seconds(-1);
+       }},
+      {"limits.max_bytes_per_second_per_connection",
+       [](C& c) {
+         c.mutable_limits()->set_max_bytes_per_second_per_connection(1);
+       }},
+      {"listeners.cluster.proxy_protocol_from",
+       [](C& c) {
+         c.mutable_listeners()->mutable_cluster()->add_proxy_protocol_from(
+             "balancer.example.com");
+       }},
+      {"listeners.metrics.proxy_protocol_from",
+       [](C& c) {
+         c.mutable_listeners()->mutable_metrics()->add_proxy_protocol_from(
+             "192.0.2.1");
+       }},
+      {"listeners.operator.proxy_protocol_from",
+       [](C& c) {
+         c.mutable_listeners()->mutable_operator_()->add_proxy_protocol_from(
+             "0.0.0.0/0");
+       },
+       Problem::Severity::kWarning},
       {"limits.max_queued_calls",
        [](C& c) { c.mutable_limits()->set_max_queued_calls(-5); }},
       {"limits.worker_threads",

@@ -31,6 +31,9 @@ listeners:
     # CA; the default is the pair in server/.
     # certificate_file: server/server.crt
     # key_file: server/server.key
+    # Balancers in front of this listener, addresses or networks, that tell by
+    # the PROXY protocol, version 2, whose connection it is.
+    # proxy_protocol_from: [192.0.2.10, 198.51.100.0/24]
   # Registered clusters, by their certificate.
   cluster:
     address: $CLUSTER
@@ -62,6 +65,19 @@ $FRONT
 #   worker_threads: 8
 #   enrollments_per_minute_per_address: 60
 #   enrollments_per_minute_per_license: 120
+#   # Connections of a listener: in all, of one address (of a /64 of IPv6), and
+#   # those whose handshake begins in a second, is under way, or takes too long.
+#   max_connections: 20000
+#   max_connections_per_address: 2000
+#   handshakes_per_second: 1000
+#   max_handshakes: 64
+#   handshake_timeout: 10s
+#   # Who takes nothing for this long, or sends more than this over ten seconds,
+#   # is cut off.
+#   slow_reader_timeout: 60s
+#   max_bytes_per_second_per_connection: 33554432
+#   # What gRPC may use for the connections and calls of a listener.
+#   memory_quota_bytes: 2147483648
 
 # level: debug, info, warning or error; format: json or text.
 # log:

@@ -39,6 +39,9 @@ class Guard {
     const Clock* clock = nullptr;
     // Certificates that were parsed before.
     PeerIdentityCache* identities = nullptr;
+    // Where the caller really is whom gRPC names; null: where gRPC says.
+    std::function<std::string(Listener listener, std::string_view peer)>
+        real_peer = nullptr;
   };
 
   explicit Guard(Options options);
@@ -61,6 +64,7 @@ class Guard {
                                std::string_view full_method) const;
 
  private:
+  std::string RealPeer(const MethodPolicy& policy, std::string_view peer) const;
   absl::Status CheckCluster(const PeerIdentity& identity) const;
 
   const Options options_;

@@ -8,7 +8,9 @@
 #include <atomic>
 #include <climits>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,6 +20,8 @@
 #include "common/time/proto_time.h"
 #include "common/time/timer_queue.h"
 #include "mc-service/domain/pacing/retry_slots.h"
+#include "mc-service/edge/edge_metrics.h"
+#include "mc-service/edge/edge_settings.h"
 #include "mc-service/edge/listener.h"
 #include "mc-service/edge/listener_tls.h"
 #include "mc-service/enroll/enrollment_limits.h"
@@ -71,6 +75,9 @@ class RunningFront : public EnrollFront {
                   .metrics = &rpc_metrics_,
                   .retry_slots = &retry_slots_,
                   .clock = options_.clock,
+                  .real_peer =
+                      std::bind_front(&ListenerTable::RealPeer,
+                                      &listener_table_, Listener::kEnrollment),
                   .max_open_calls =
                       static_cast<int>(values().limits().max_queued_calls())}),
         tls_(TlsOptions()) {}
@@ -97,6 +104,8 @@ class RunningFront : public EnrollFront {
     listener_->Shutdown(options_.clock->Now() +
                         *FromProto(values().drain_timeout()));
     if (timers_.has_value()) timers_->Stop();
+    // It reads the listener's figures.
+    metrics_server_ = nullptr;
     listener_ = nullptr;
   }
 
@@ -124,12 +133,20 @@ class RunningFront : public EnrollFront {
     options.clock = options_.clock;
     options.max_message_bytes =
         std::min(kMaxMessageBytes, values().limits().max_message_bytes());
+    options.memory_quota_bytes = values().limits().memory_quota_bytes();
+    options.limits = AcceptorLimits(values().limits(), Listener::kEnrollment,
+                                    DescriptorsForConnections());
+    options.proxies = Proxies(settings);
     options.services = {&service_};
     options.service_names = {
         missioncontrol::v1::EnrollmentService::service_full_name()};
     auto started = ListenerServer::Start(options);
     if (!started.ok()) return started.status();
     listener_ = *std::move(started);
+    listener_table_.Add(listener_.get());
+    AddEdgeFigures({{std::string(ListenerName(Listener::kEnrollment)),
+                     [this] { return listener_->figures(); }}},
+                   &metrics_);
     ports_.enrollment = listener_->port();
     return absl::OkStatus();
   }
@@ -178,6 +195,7 @@ class RunningFront : public EnrollFront {
   RetrySlots retry_slots_;
   RpcMetrics rpc_metrics_;
   EnrollmentLimits limits_;
+  ListenerTable listener_table_;
   FrontService service_;
   ListenerTls tls_;
   std::unique_ptr<ListenerServer> listener_;

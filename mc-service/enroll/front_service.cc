@@ -85,7 +85,9 @@ grpc::ServerUnaryReactor* FrontService::HandOver(
     const Request* request, Response* response,
     Method<Request, Response> method) {
   auto* call = new Call(this, full_method);
-  const std::string address = AddressOf(context->peer());
+  const std::string peer = context->peer();
+  const std::string address =
+      AddressOf(options_.real_peer ? options_.real_peer(peer) : peer);
   if (const absl::Status status = Admit(address, *request); !status.ok()) {
     call->End(ToGrpc(status));
     return call;

@@ -35,6 +35,8 @@ class FrontService final
     // Spreads those who come while the service is away.
     RetrySlots* retry_slots = nullptr;
     const Clock* clock = nullptr;
+    // Where the client really is whom gRPC names; null: where gRPC says.
+    std::function<std::string(std::string_view peer)> real_peer;
     // Calls that may wait for the service; more are refused with OVERLOADED.
     int max_open_calls = 1000;
     // How long the service may take, where the client's deadline is later.

@@ -171,6 +171,14 @@ class Service:
     def ca(self):
         return self.dir / "ca" / "server-ca.crt"
 
+    def add_to_listener(self, name, key, value):
+        """A setting of a listener; before the start."""
+        text = self.config.read_text()
+        entry = f"\n  {name}:\n"
+        assert entry in text
+        self.config.write_text(text.replace(
+            entry, f"{entry}    {key}: {json.dumps(value)}\n"))
+
     def process_command(self):
         return [BIN / "mc-service", "run", "--config", self.config]
 
