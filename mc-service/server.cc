@@ -142,7 +142,12 @@ struct Graph {
         call_limit({.calls_per_second = static_cast<double>(
                         values.limits().calls_per_second_per_cluster()),
                     .clock = clock,
-                    .on_refused = CountRefused(metrics)}),
+                    .on_refused = CountRefused(metrics),
+                    .on_offender =
+                        [listeners](std::string_view, std::string_view peer) {
+                          listeners->Cut(Listener::kCluster, peer,
+                                         "it calls far too often");
+                        }}),
         calls({.executor = &executor,
                .guard = &guard,
                .limit = &call_limit,
