@@ -24,8 +24,8 @@ class Guard {
   struct Options {
     // The authority that identities must have.
     std::string trust_domain;
-    // The cluster that may call, or IDENTITY_UNKNOWN, IDENTITY_REVOKED, or the
-    // store's error. It may block.
+    // The cluster that may call, or IDENTITY_UNKNOWN, IDENTITY_REVOKED,
+    // REGISTRATION_PENDING, or the store's error. It may block.
     std::function<absl::StatusOr<std::shared_ptr<const Cluster>>(
         std::string_view id)>
         find_cluster;

@@ -39,6 +39,10 @@ absl::Status CheckMayCall(const Cluster& cluster) {
     case v1::REGISTRATION_STATUS_REVOKED:
       return Denied(v1::ERROR_REASON_IDENTITY_REVOKED,
                     "The cluster was revoked; ask the vendor why.");
+    case v1::REGISTRATION_STATUS_PENDING:
+      return Denied(v1::ERROR_REASON_REGISTRATION_PENDING,
+                    "The vendor has to approve the cluster's registration "
+                    "first; register again until it is.");
     default:
       return Denied(v1::ERROR_REASON_IDENTITY_UNKNOWN,
                     "The cluster's registration is not complete; register "
