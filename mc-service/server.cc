@@ -25,13 +25,14 @@
 #include "common/metrics/metrics_server.h"
 #include "common/time/proto_time.h"
 #include "common/time/timer_queue.h"
-#include "common/tls/credentials.h"
+#include "common/tls/identity_cache.h"
 #include "mc-service/api/call.h"
 #include "mc-service/api/cluster_calls.h"
 #include "mc-service/api/cluster_service.h"
 #include "mc-service/api/enrollment_service.h"
 #include "mc-service/api/fleet_service.h"
 #include "mc-service/api/stream_registry.h"
+#include "mc-service/cli/authorities.h"
 #include "mc-service/cli/document_keys.h"
 #include "mc-service/domain/enrollment/directory.h"
 #include "mc-service/domain/enrollment/enrollment_desk.h"
@@ -50,6 +51,8 @@
 #include "mc-service/domain/updates/updates.h"
 #include "mc-service/edge/guard.h"
 #include "mc-service/edge/listener.h"
+#include "mc-service/edge/listener_tls.h"
+#include "mc-service/edge/refused_identities.h"
 #include "mc-service/edge/service_metrics.h"
 #include "mc-service/edge/store_metrics.h"
 #include "mc-service/store/sqlite/sqlite_store.h"
@@ -73,6 +76,9 @@ std::optional<absl::Duration> IntervalOf(
 constexpr absl::Duration kUpkeepInterval = absl::Hours(1);
 // A service that has just started has its clusters to answer.
 constexpr absl::Duration kFirstUpkeep = absl::Minutes(1);
+
+// Between two looks at the files of certificates and authorities.
+constexpr absl::Duration kTlsInterval = absl::Seconds(2);
 
 // What lives as long as the service, in the order in which it is built: each
 // part uses only parts above it.
@@ -111,7 +117,8 @@ struct Graph {
                  },
              .find_operator =
                  [this](std::string_view name) { return operators.Find(name); },
-             .clock = clock}),
+             .clock = clock,
+             .identities = &identities}),
         calls({.executor = &executor,
                .guard = &guard,
                .metrics = &rpc_metrics,
@@ -171,6 +178,7 @@ struct Graph {
   void ClusterChanged(std::string_view id) {
     clusters.Invalidate(id);
     const absl::Status status = clusters.CheckRegistered(id);
+    refused.Update(id, status);
     if (absl::IsPermissionDenied(status)) streams.EndStreamsOf(id, status);
   }
 
@@ -337,6 +345,8 @@ struct Graph {
   Presence presence;
   ClusterDirectory clusters;
   OperatorDirectory operators;
+  PeerIdentityCache identities;
+  RefusedIdentities refused;
   Guard guard;
   CallRunner calls;
   StreamRegistry streams;
@@ -369,6 +379,7 @@ class RunningServer : public Server {
     ScheduleFlush();
     ScheduleUpkeep(kFirstUpkeep);
     ScheduleWatch();
+    ScheduleTls();
     SetServing(true);
     return absl::OkStatus();
   }
@@ -420,20 +431,25 @@ class RunningServer : public Server {
     absl::StatusOr<DocumentKeyHistory> history =
         ReadDocumentKeyHistory(state());
     if (!history.ok()) return history.status();
-    const CertificateFiles files = state().ClusterCa();
-    const absl::StatusOr<std::string> ca = ReadFile(files.certificate);
-    if (!ca.ok()) return ca.status();
-    const absl::StatusOr<std::string> ca_key = ReadPrivateFile(files.key);
-    if (!ca_key.ok()) return ca_key.status();
     absl::StatusOr<CertificateAuthority> authority =
-        CertificateAuthority::Load(*ca, *ca_key);
+        LoadAuthority(state(), AuthorityKind::kCluster);
     if (!authority.ok()) return authority.status();
     graph_ = std::make_unique<Graph>(
         values(), options_.clock, &metrics_,
         Graph::Durable{*std::move(store), *std::move(signer),
                        *std::move(authority), *std::move(history)});
     AddMetrics();
-    return absl::OkStatus();
+    tls_.emplace(ListenerTls::Options{.state = state(),
+                                      .trust_domain = values().trust_domain(),
+                                      .identities = &graph_->identities,
+                                      .revoked =
+                                          [this](std::string_view id) {
+                                            return graph_->refused.Contains(id);
+                                          },
+                                      .clock = options_.clock,
+                                      .metrics = &metrics_});
+    tls_->Follow(AuthorityKind::kCluster, &graph_->durable.cluster_ca);
+    return graph_->refused.Load(graph_->store());
   }
 
   absl::StatusOr<std::unique_ptr<Store>> OpenStore() {
@@ -490,35 +506,22 @@ class RunningServer : public Server {
   absl::Status Listen() {
     const config::Listeners& listeners = values().listeners();
     absl::Status status =
-        Listen(Listener::kEnrollment, listeners.enrollment(), "",
+        Listen(Listener::kEnrollment, listeners.enrollment(),
                &graph_->enrollment_service,
                v1::EnrollmentService::service_full_name(), ports_.enrollment);
-    status.Update(
-        Listen(Listener::kCluster, listeners.cluster(),
-               state().ClusterCa().certificate, &graph_->cluster_service,
-               v1::ClusterService::service_full_name(), ports_.cluster));
-    status.Update(
-        Listen(Listener::kOperator, listeners.operator_(),
-               state().OperatorCa().certificate, &graph_->fleet_service,
-               v1::FleetService::service_full_name(), ports_.operator_));
+    status.Update(Listen(
+        Listener::kCluster, listeners.cluster(), &graph_->cluster_service,
+        v1::ClusterService::service_full_name(), ports_.cluster));
+    status.Update(Listen(
+        Listener::kOperator, listeners.operator_(), &graph_->fleet_service,
+        v1::FleetService::service_full_name(), ports_.operator_));
     return status;
   }
 
-  // Without a CA no client certificate is asked for.
   absl::Status Listen(Listener listener, const config::Listener& settings,
-                      const std::string& client_ca_file, grpc::Service* service,
-                      const char* service_name, int& port) {
-    const auto chain = ReadFile(settings.certificate_file());
-    if (!chain.ok()) return chain.status();
-    const auto key = ReadPrivateFile(settings.key_file());
-    if (!key.ok()) return key.status();
-    ServerTls tls{*chain, *key, ""};
-    if (!client_ca_file.empty()) {
-      const auto client_ca = ReadFile(client_ca_file);
-      if (!client_ca.ok()) return client_ca.status();
-      tls.client_ca_pem = *client_ca;
-    }
-    auto credentials = MakeServerCredentials(tls, *options_.clock);
+                      grpc::Service* service, const char* service_name,
+                      int& port) {
+    auto credentials = tls_->Add(listener, settings);
     if (!credentials.ok()) return credentials.status();
     ListenerServer::Options options;
     options.listener = listener;
@@ -593,6 +596,13 @@ class RunningServer : public Server {
     });
   }
 
+  void ScheduleTls() {
+    timers_->ScheduleAfter(kTlsInterval, [this] {
+      tls_->Poll();
+      ScheduleTls();
+    });
+  }
+
   const Options options_;
   Ports ports_;
   std::atomic<bool> serving_{false};
@@ -600,6 +610,7 @@ class RunningServer : public Server {
   Metrics metrics_;
   StoreMetrics store_metrics_;
   std::unique_ptr<Graph> graph_;
+  std::optional<ListenerTls> tls_;
   std::vector<std::unique_ptr<ListenerServer>> listeners_;
   std::optional<TimerQueue> timers_;
   std::unique_ptr<MetricsServer> metrics_server_;

@@ -231,9 +231,38 @@ TEST_F(ServerTest, ClusterMustBeRegisteredAndNotRevoked) {
   EXPECT_EQ(reason(service_->cluster()), v1::ERROR_REASON_NOT_SUPPORTED_YET);
   EXPECT_EQ(reason(folder.Cluster(kUnknownId)),
             v1::ERROR_REASON_IDENTITY_UNKNOWN);
-  EXPECT_EQ(reason(folder.Cluster(kRevokedId)),
-            v1::ERROR_REASON_IDENTITY_REVOKED);
-  EXPECT_EQ(reason(folder.Cluster("")), v1::ERROR_REASON_IDENTITY_MISSING);
+}
+
+TEST_F(ServerTest, HandshakeOfARevokedOrNamelessClusterIsRefused) {
+  const ServiceFolder& folder = service_->folder();
+  for (const char* id : {kRevokedId, ""}) {
+    EXPECT_EQ(service_
+                  ->Call(Listener::kCluster, folder.Cluster(id),
+                         "/grpc.health.v1.Health/Check")
+                  .code(),
+              absl::StatusCode::kUnavailable)
+        << id;
+  }
+}
+
+TEST_F(ServerTest, HostileMethodPathsReachNoHandler) {
+  const std::string good = "/missioncontrol.v1.ClusterService/CheckLicense";
+  for (Listener listener : kListeners) {
+    RawClient client(service_->Connect(listener));
+    for (const std::string& method :
+         {std::string("/"), std::string("//"), std::string("/%2f"),
+          std::string("/missioncontrol.v1.ClusterService"),
+          std::string("/missioncontrol.v1.ClusterService/"), good + "/",
+          good + " ", good + "?x=1", "/" + good, good.substr(1),
+          std::string("/missioncontrol.v1.clusterservice/checklicense"),
+          std::string("/../missioncontrol.v1.ClusterService/CheckLicense"),
+          "/" + std::string(4000, 'a')}) {
+      const grpc::Status status = client.Call(method, "").status;
+      EXPECT_TRUE(DeniedByTable(status))
+          << ListenerName(listener) << " " << method << " "
+          << status.error_code() << " " << status.error_message();
+    }
+  }
 }
 
 TEST_F(ServerTest, KeyThatIsNotTheRegisteredOneIsRefused) {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/time/proto_time.h"
 #include "mc-service/cli/file_checks.h"
+#include "mc-service/cli/weak_settings.h"
 
 namespace mc::service {
 namespace {
@@ -182,6 +183,7 @@ std::vector<Problem> CheckConfiguration(const Configuration& configuration,
                                         absl::Time now) {
   std::vector<Problem> problems;
   ValueChecks(configuration, problems).Run();
+  CheckWeakSettings(configuration, problems);
   CheckFiles(configuration, now, problems);
   return problems;
 }

@@ -68,7 +68,8 @@ TEST_F(ChecksTest, BadValueIsReportedWhereItIs) {
        }},
       {"listeners.cluster.address",
        [](C& c) {
-         c.mutable_listeners()->mutable_enrollment()->set_address("h:8443");
+         c.mutable_listeners()->mutable_enrollment()->set_address(
+             "127.0.0.1:8443");
          c.mutable_listeners()->mutable_cluster()->set_address("h:8443");
        }},
       {"listeners.operator.key_file",

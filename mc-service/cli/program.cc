@@ -12,7 +12,9 @@
 #include "common/files/files.h"
 #include "common/status/status.h"
 #include "common/time/clock.h"
+#include "mc-service/cli/authorities.h"
 #include "mc-service/cli/backup_commands.h"
+#include "mc-service/cli/ca_commands.h"
 #include "mc-service/cli/checks.h"
 #include "mc-service/cli/configuration.h"
 #include "mc-service/cli/healthcheck.h"
@@ -31,6 +33,7 @@ struct Arguments {
   InitOptions init;
   std::string config = kConfigFile;
   std::string output = "text";
+  bool strict = false;
 };
 
 absl::Status InitCommand(InitOptions options) {
@@ -59,6 +62,11 @@ absl::Status ValidateCommand(const Arguments& arguments) {
   }
   std::cout << (arguments.output == "json" ? ProblemsAsJson(problems)
                                            : ProblemsAsText(problems));
+  if (arguments.strict) {
+    for (Problem& problem : problems) {
+      problem.severity = Problem::Severity::kError;
+    }
+  }
   return FirstError(problems);
 }
 
@@ -74,8 +82,8 @@ absl::Status ServerCaCommand(const Arguments& arguments) {
   const absl::StatusOr<Configuration> configuration =
       LoadConfiguration(arguments.config);
   if (!configuration.ok()) return configuration.status();
-  const absl::StatusOr<std::string> pem =
-      ReadFile(configuration->state().ServerCa().certificate);
+  const absl::StatusOr<std::string> pem = TrustedAuthorities(
+      configuration->state(), AuthorityKind::kServer, RealClock().Now());
   if (pem.ok()) std::cout << *pem;
   return pem.status();
 }
@@ -147,8 +155,11 @@ int RunProgram(int argc, char** argv) {
   validate->add_option("--output", arguments.output, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
+  validate->add_flag("--strict", arguments.strict,
+                     "Count warnings, such as weak settings, as errors");
   validate->footer(
-      "Exit code 2 when there is an error; warnings alone are no error.\n"
+      "Exit code 2 when there is an error; warnings alone are no error without "
+      "--strict.\n"
       "Example:\n"
       "  mc-service validate --config DIR/mc-service.yaml --output json");
   CLI::App* healthcheck = app.add_subcommand(
@@ -166,6 +177,7 @@ int RunProgram(int argc, char** argv) {
   BackupCommands backups(app, MC_VERSION);
   CLI::App* version = app.add_subcommand("version", "Print the version");
   std::function<absl::Status()> grouped;
+  AddCaCommands(app, grouped);
   AddKeyCommands(app, grouped);
   AddLicenseCommands(app, grouped);
 

@@ -3,6 +3,7 @@
 #include <grpc/support/log.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 
 #include "common/lifecycle/lifecycle.h"
 #include "common/log/log_config.h"
+#include "common/retry/rate_limit.h"
 #include "common/time/clock.h"
 #include "common/tls/idle_memory.h"
 #include "mc-service/cli/checks.h"
@@ -23,8 +25,13 @@ namespace {
 // why a handshake was refused.
 std::atomic<bool> started{false};
 
+// Whoever makes many bad handshakes must not fill the log.
 void LogGrpc(gpr_log_func_args* line) {
   if (line->severity < GPR_LOG_SEVERITY_ERROR || !started) return;
+  static const RealClock clock;
+  static RateLimit lines(
+      {.burst = 50, .per_second = 2, .max_keys = 1, .clock = &clock});
+  if (lines.Take("") != absl::ZeroDuration()) return;
   LogWarning("gRPC reports", {{"detail", line->message}});
 }
 
@@ -38,6 +45,8 @@ absl::Status Run(const Configuration& configuration) {
   if (!status.ok()) return status;
   InitLog(LogOptionsOf(configuration.values.log()));
   gpr_set_log_function(LogGrpc);
+  // gRPC would take weaker cipher suites from it.
+  ::unsetenv("GRPC_SSL_CIPHER_SUITES");
   StopSignal stop;
   RaiseDescriptorLimit();
   KeepNoIdleTlsBuffers();

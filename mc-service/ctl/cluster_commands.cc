@@ -289,15 +289,10 @@ void AddConsumptionCommands(CLI::App& app, Context& context) {
       *group, context, "list", "List consumption reports, the newest first",
       "mcctl consumption list --license ID --from 2026-05-01T00:00:00Z",
       [&client, request, page, from, to]() -> absl::Status {
-        if (!from->empty()) {
-          const auto time = TimeValue("--from", *from);
-          if (!time.ok()) return time.status();
-          *request->mutable_period()->mutable_start() = *time;
-        }
-        if (!to->empty()) {
-          const auto time = TimeValue("--to", *to);
-          if (!time.ok()) return time.status();
-          *request->mutable_period()->mutable_end() = *time;
+        if (!from->empty() || !to->empty()) {
+          const auto period = PeriodValue(*from, *to);
+          if (!period.ok()) return period.status();
+          *request->mutable_period() = *period;
         }
         request->set_page_size(page->size);
         request->set_page_token(page->token);

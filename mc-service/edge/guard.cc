@@ -43,10 +43,10 @@ absl::StatusOr<Caller> Guard::Check(const grpc::CallbackServerContext& context,
     caller.peer = context.peer();
     return caller;
   }
-  const absl::StatusOr<PeerIdentity> identity =
-      PeerIdentityOf(*context.auth_context());
+  const absl::StatusOr<PeerIdentityCache::Entry> identity =
+      options_.identities->Of(*context.auth_context());
   if (!identity.ok()) return identity.status();
-  return Check(*identity, context.peer(), full_method);
+  return Check(**identity, context.peer(), full_method);
 }
 
 absl::StatusOr<Caller> Guard::Check(const PeerIdentity& identity,

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "common/time/clock.h"
 #include "common/tls/identity.h"
+#include "common/tls/identity_cache.h"
 #include "mc-service/edge/policy.h"
 #include "mc-service/store/types.h"
 
@@ -36,6 +37,8 @@ class Guard {
     std::function<absl::StatusOr<Operator>(std::string_view name)>
         find_operator;
     const Clock* clock = nullptr;
+    // Certificates that were parsed before.
+    PeerIdentityCache* identities = nullptr;
   };
 
   explicit Guard(Options options);

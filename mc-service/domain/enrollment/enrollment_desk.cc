@@ -214,7 +214,8 @@ absl::StatusOr<v1::RegisterResponse> EnrollmentDesk::Register(
   response.set_user_name(cluster.user_name);
   response.set_password(password);
   response.set_cluster_certificate(std::move(certificate->der));
-  response.add_ca_chain(options_.authority->cert_der());
+  response.add_ca_chain(
+      options_.authority->IssuerOf(response.cluster_certificate()));
   *response.add_document_keys() = options_.signer->document_key();
   for (const v1::DocumentKey& key : options_.older_document_keys) {
     if (key.key_id() != options_.signer->key_id()) {
