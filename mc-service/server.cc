@@ -34,6 +34,7 @@
 #include "mc-service/api/stream_registry.h"
 #include "mc-service/cli/authorities.h"
 #include "mc-service/cli/document_keys.h"
+#include "mc-service/domain/access/operator_desk.h"
 #include "mc-service/domain/enrollment/directory.h"
 #include "mc-service/domain/enrollment/enrollment_desk.h"
 #include "mc-service/domain/enrollment/renewal_desk.h"
@@ -49,12 +50,18 @@
 #include "mc-service/domain/retention/retention.h"
 #include "mc-service/domain/updates/release.h"
 #include "mc-service/domain/updates/updates.h"
+#include "mc-service/edge/call_limit.h"
+#include "mc-service/edge/edge_metrics.h"
+#include "mc-service/edge/edge_settings.h"
 #include "mc-service/edge/guard.h"
 #include "mc-service/edge/listener.h"
 #include "mc-service/edge/listener_tls.h"
 #include "mc-service/edge/refused_identities.h"
 #include "mc-service/edge/service_metrics.h"
 #include "mc-service/edge/store_metrics.h"
+#include "mc-service/enroll/client_address.h"
+#include "mc-service/enroll/enrollment_limits.h"
+#include "mc-service/enroll/front_link.h"
 #include "mc-service/store/sqlite/sqlite_store.h"
 
 namespace mc::service {
@@ -73,6 +80,16 @@ std::optional<absl::Duration> IntervalOf(
   return *FromProto(interval);
 }
 
+// A beat is cheaper than a call, and a site sends one for each of its nodes.
+constexpr int64_t kBeatsForACall = 10;
+
+std::function<void()> CountRefused(Metrics* metrics) {
+  prometheus::Counter& refused = metrics->AddCounter(
+      "calls_rate_limited_total",
+      "Calls that were refused because their cluster had made too many.");
+  return [&refused] { refused.Increment(); };
+}
+
 constexpr absl::Duration kUpkeepInterval = absl::Hours(1);
 // A service that has just started has its clusters to answer.
 constexpr absl::Duration kFirstUpkeep = absl::Minutes(1);
@@ -87,11 +104,12 @@ struct Graph {
     std::unique_ptr<Store> store;
     DocumentSigner signer;
     CertificateAuthority cluster_ca;
+    CertificateAuthority operator_ca;
     DocumentKeyHistory key_history;
   };
 
   Graph(const config::ServiceConfig& values, const Clock* clock,
-        Metrics* metrics, Durable durable_parts)
+        Metrics* metrics, const ListenerTable* listeners, Durable durable_parts)
       : durable(std::move(durable_parts)),
         rpc_metrics(metrics),
         executor(values.limits().worker_threads(),
@@ -118,9 +136,16 @@ struct Graph {
              .find_operator =
                  [this](std::string_view name) { return operators.Find(name); },
              .clock = clock,
-             .identities = &identities}),
+             .identities = &identities,
+             .real_peer =
+                 std::bind_front(&ListenerTable::RealPeer, listeners)}),
+        call_limit({.calls_per_second = static_cast<double>(
+                        values.limits().calls_per_second_per_cluster()),
+                    .clock = clock,
+                    .on_refused = CountRefused(metrics)}),
         calls({.executor = &executor,
                .guard = &guard,
+               .limit = &call_limit,
                .metrics = &rpc_metrics,
                .exchanges = &exchanges,
                .clock = clock,
@@ -151,11 +176,27 @@ struct Graph {
              .next_interval = IntervalOf(values.pacing().has_updates_interval(),
                                          values.pacing().updates_interval())}),
         releases({.store = store(), .signer = &durable.signer, .clock = clock}),
+        operator_desk({.store = store(),
+                       .directory = &operators,
+                       .authority = &durable.operator_ca,
+                       .clock = clock,
+                       .trust_domain = values.trust_domain(),
+                       .certificate_lifetime = *FromProto(
+                           values.certificates().operator_lifetime())}),
         reports(ReportOptions(clock, metrics)),
         retention(RetentionOptions(values, clock, metrics)),
         gaps(GapOptions(clock, metrics)),
-        enrollment_service(
-            {.runner = &calls, .desk = &enrollment, .renewals = &renewals}),
+        enrollment_limits(
+            {.per_minute_per_address =
+                 values.limits().enrollments_per_minute_per_address(),
+             .per_minute_per_license =
+                 values.limits().enrollments_per_minute_per_license(),
+             .clock = clock,
+             .metrics = metrics}),
+        enrollment_calls(EnrollmentCalls(clock, values.has_enrollment_front())),
+        enrollment_service({.runner = &enrollment_calls,
+                            .desk = &enrollment,
+                            .renewals = &renewals}),
         cluster_service(ClusterOptions(values, clock)),
         fleet_service(FleetOptions(clock)) {}
 
@@ -300,12 +341,18 @@ struct Graph {
     options.streams.clock = clock;
     options.streams.registry = &streams;
     options.streams.metrics = &rpc_metrics;
+    options.streams.slow_reader_timeout =
+        *FromProto(values.limits().slow_reader_timeout());
     options.streams.exchanges = &exchanges;
+    options.streams.limit = &call_limit;
     options.streams.overload_slots = &overload_slots;
     options.max_reports_per_cluster =
         static_cast<size_t>(values.limits().max_reports_per_cluster());
     options.reports = &reports;
     options.heartbeats.presence = &presence;
+    options.heartbeats.max_per_tick =
+        kBeatsForACall * absl::ToInt64Seconds(kWatchInterval) *
+        values.limits().calls_per_second_per_cluster();
     options.heartbeats.interval =
         IntervalOf(values.pacing().has_heartbeat_interval(),
                    values.pacing().heartbeat_interval());
@@ -316,12 +363,45 @@ struct Graph {
     return options;
   }
 
+  // Behind a front the front has limited addresses; licenses are limited here,
+  // where all calls come together.
+  CallRunner::Options EnrollmentCalls(const Clock* clock, bool front) {
+    CallRunner::Options options;
+    options.executor = &executor;
+    options.guard = &guard;
+    options.metrics = &rpc_metrics;
+    options.exchanges = &exchanges;
+    options.clock = clock;
+    options.overload_slots = &overload_slots;
+    const auto address = [front](const grpc::CallbackServerContext& context,
+                                 const Caller& caller) {
+      return front ? AddressFromFront(context) : AddressOf(caller.peer);
+    };
+    options.admit = [=, this](const grpc::CallbackServerContext& context,
+                              const Caller& caller,
+                              const google::protobuf::Message* request) {
+      const std::string client = address(context, caller);
+      absl::Status status =
+          front ? absl::OkStatus() : enrollment_limits.TakeAddress(client);
+      if (status.ok()) status = enrollment_limits.TakeLicense(client, request);
+      return status;
+    };
+    options.ended = [=, this](const grpc::CallbackServerContext& context,
+                              const Caller& caller,
+                              std::string_view full_method,
+                              const absl::Status& status) {
+      enrollment_limits.Ended(full_method, address(context, caller), status);
+    };
+    return options;
+  }
+
   FleetService::Options FleetOptions(const Clock* clock) {
     FleetService::Options options;
     options.calls = &calls;
     options.store = store();
     options.clock = clock;
     options.releases = &releases;
+    options.operators = &operator_desk;
     options.exchanges = &exchanges;
     options.streams = &streams;
     options.guard = &guard;
@@ -348,6 +428,7 @@ struct Graph {
   PeerIdentityCache identities;
   RefusedIdentities refused;
   Guard guard;
+  CallLimit call_limit;
   CallRunner calls;
   StreamRegistry streams;
   EnrollmentDesk enrollment;
@@ -355,9 +436,12 @@ struct Graph {
   LicenseDesk licenses;
   UpdateDesk updates;
   ReleaseDesk releases;
+  OperatorDesk operator_desk;
   ReportDesk reports;
   Retention retention;
   GapWatch gaps;
+  EnrollmentLimits enrollment_limits;
+  CallRunner enrollment_calls;
   EnrollmentService enrollment_service;
   ClusterService cluster_service;
   FleetService fleet_service;
@@ -400,6 +484,7 @@ class RunningServer : public Server {
       threads.emplace_back(
           [&listener, deadline] { listener->Shutdown(deadline); });
     }
+    if (front_link_ != nullptr) front_link_->Shutdown(deadline);
     for (std::thread& thread : threads) thread.join();
     // No call is open any more: what is in memory now is all there is.
     if (timers_.has_value()) timers_->Stop();
@@ -431,13 +516,17 @@ class RunningServer : public Server {
     absl::StatusOr<DocumentKeyHistory> history =
         ReadDocumentKeyHistory(state());
     if (!history.ok()) return history.status();
-    absl::StatusOr<CertificateAuthority> authority =
+    absl::StatusOr<CertificateAuthority> cluster_ca =
         LoadAuthority(state(), AuthorityKind::kCluster);
-    if (!authority.ok()) return authority.status();
+    if (!cluster_ca.ok()) return cluster_ca.status();
+    absl::StatusOr<CertificateAuthority> operator_ca =
+        LoadAuthority(state(), AuthorityKind::kOperator);
+    if (!operator_ca.ok()) return operator_ca.status();
     graph_ = std::make_unique<Graph>(
-        values(), options_.clock, &metrics_,
+        values(), options_.clock, &metrics_, &listener_table_,
         Graph::Durable{*std::move(store), *std::move(signer),
-                       *std::move(authority), *std::move(history)});
+                       *std::move(cluster_ca), *std::move(operator_ca),
+                       *std::move(history)});
     AddMetrics();
     tls_.emplace(ListenerTls::Options{.state = state(),
                                       .trust_domain = values().trust_domain(),
@@ -449,6 +538,7 @@ class RunningServer : public Server {
                                       .clock = options_.clock,
                                       .metrics = &metrics_});
     tls_->Follow(AuthorityKind::kCluster, &graph_->durable.cluster_ca);
+    tls_->Follow(AuthorityKind::kOperator, &graph_->durable.operator_ca);
     return graph_->refused.Load(graph_->store());
   }
 
@@ -470,6 +560,10 @@ class RunningServer : public Server {
                       [this] { return graph_->executor.queued(); });
     metrics_.AddGauge("executor_queue_limit", "Calls that may wait.")
         .Set(static_cast<double>(values().limits().max_queued_calls()));
+    metrics_.AddGauge(
+        "store_failed",
+        "1 when nothing more is stored until the service is restarted.",
+        [this] { return store_metrics_.failed() ? 1.0 : 0.0; });
     metrics_.AddGauge("open_descriptors", "Descriptors that are open.",
                       [] { return OpenDescriptors(); });
     metrics_.AddGauge("descriptor_limit", "Descriptors that may be open.",
@@ -505,17 +599,41 @@ class RunningServer : public Server {
 
   absl::Status Listen() {
     const config::Listeners& listeners = values().listeners();
+    descriptors_ = DescriptorsForConnections();
     absl::Status status =
-        Listen(Listener::kEnrollment, listeners.enrollment(),
-               &graph_->enrollment_service,
-               v1::EnrollmentService::service_full_name(), ports_.enrollment);
+        values().has_enrollment_front()
+            ? ListenForFront()
+            : Listen(Listener::kEnrollment, listeners.enrollment(),
+                     &graph_->enrollment_service,
+                     v1::EnrollmentService::service_full_name(),
+                     ports_.enrollment);
     status.Update(Listen(
         Listener::kCluster, listeners.cluster(), &graph_->cluster_service,
         v1::ClusterService::service_full_name(), ports_.cluster));
     status.Update(Listen(
         Listener::kOperator, listeners.operator_(), &graph_->fleet_service,
         v1::FleetService::service_full_name(), ports_.operator_));
+    std::vector<EdgeFigures> figures;
+    for (const auto& each : listeners_) {
+      figures.push_back(
+          {std::string(ListenerName(each->listener())),
+           [listener = each.get()] { return listener->figures(); }});
+    }
+    if (status.ok()) AddEdgeFigures(std::move(figures), &metrics_);
     return status;
+  }
+
+  // Instead of the enrollment listener, which is the front's.
+  absl::Status ListenForFront() {
+    const config::EnrollmentFront& front = values().enrollment_front();
+    auto link = FrontLink::Start(
+        {.socket = front.socket(),
+         .group = front.group(),
+         .max_message_bytes = values().limits().max_message_bytes(),
+         .service = &graph_->enrollment_service});
+    if (!link.ok()) return link.status();
+    front_link_ = *std::move(link);
+    return absl::OkStatus();
   }
 
   absl::Status Listen(Listener listener, const config::Listener& settings,
@@ -530,11 +648,18 @@ class RunningServer : public Server {
     options.reflection = settings.reflection();
     options.clock = options_.clock;
     options.max_message_bytes = values().limits().max_message_bytes();
+    options.memory_quota_bytes = values().limits().memory_quota_bytes();
+    options.limits = AcceptorLimits(values().limits(), listener, descriptors_);
+    options.proxies = Proxies(settings);
     options.services = {service};
+    if (listener == Listener::kCluster) {
+      options.admit = std::bind_front(&MayBegin, &graph_->call_limit);
+    }
     options.service_names = {service_name};
     auto started = ListenerServer::Start(options);
     if (!started.ok()) return started.status();
     port = (*started)->port();
+    listener_table_.Add(started->get());
     listeners_.push_back(*std::move(started));
     return absl::OkStatus();
   }
@@ -609,9 +734,13 @@ class RunningServer : public Server {
   bool drained_ = false;
   Metrics metrics_;
   StoreMetrics store_metrics_;
+  ListenerTable listener_table_;
   std::unique_ptr<Graph> graph_;
   std::optional<ListenerTls> tls_;
+  // For connections.
+  int64_t descriptors_ = 0;
   std::vector<std::unique_ptr<ListenerServer>> listeners_;
+  std::unique_ptr<FrontLink> front_link_;
   std::optional<TimerQueue> timers_;
   std::unique_ptr<MetricsServer> metrics_server_;
 };

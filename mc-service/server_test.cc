@@ -30,6 +30,7 @@ using testing::ServiceFolder;
 
 constexpr char kClusterId[] = "0b9f3c52-6a0e-4d0e-9f64-1f6f3f2f0a11";
 constexpr char kRevokedId[] = "5d2a7d2e-33a5-4a5e-8f0e-6f1f7a9b0c22";
+constexpr char kPendingId[] = "2f9d1c3a-4b6e-4d7f-8a90-1b2c3d4e5f44";
 constexpr char kUnknownId[] = "7c1e9a4b-90b2-4c57-8a55-2d3e4f5a6b33";
 
 absl::Status Seed(const std::string& tls_key_digest, Writer& writer) {
@@ -52,6 +53,9 @@ absl::Status Seed(const std::string& tls_key_digest, Writer& writer) {
   status.Update(writer.PutCluster(cluster));
   cluster.id = kRevokedId;
   cluster.registration = v1::REGISTRATION_STATUS_REVOKED;
+  status.Update(writer.PutCluster(cluster));
+  cluster.id = kPendingId;
+  cluster.registration = v1::REGISTRATION_STATUS_PENDING;
   status.Update(writer.PutCluster(cluster));
   status.Update(writer.PutOperator({.name = "viewer", .role = Role::kViewer}));
   return status;
@@ -231,6 +235,8 @@ TEST_F(ServerTest, ClusterMustBeRegisteredAndNotRevoked) {
   EXPECT_EQ(reason(service_->cluster()), v1::ERROR_REASON_NOT_SUPPORTED_YET);
   EXPECT_EQ(reason(folder.Cluster(kUnknownId)),
             v1::ERROR_REASON_IDENTITY_UNKNOWN);
+  EXPECT_EQ(reason(folder.Cluster(kPendingId)),
+            v1::ERROR_REASON_REGISTRATION_PENDING);
 }
 
 TEST_F(ServerTest, HandshakeOfARevokedOrNamelessClusterIsRefused) {
@@ -284,8 +290,16 @@ TEST_F(ServerTest, OperatorsRoleDecides) {
   EXPECT_EQ(reason(viewer, "ListRollouts"), v1::ERROR_REASON_NOT_SUPPORTED_YET);
   EXPECT_EQ(reason(viewer, "CreateRollout"),
             v1::ERROR_REASON_ROLE_NOT_SUFFICIENT);
-  EXPECT_EQ(reason(viewer, "RevokeCluster"),
-            v1::ERROR_REASON_ROLE_NOT_SUFFICIENT);
+  for (const char* method :
+       {"RevokeCluster", "CreateEnrollmentToken", "DeleteEnrollmentToken",
+        "ApproveRegistration", "CreateOperator", "UpdateOperator",
+        "DeleteOperator"}) {
+    EXPECT_EQ(reason(viewer, method), v1::ERROR_REASON_ROLE_NOT_SUFFICIENT)
+        << method;
+  }
+  EXPECT_EQ(reason(viewer, "ListOperators"), v1::ERROR_REASON_UNSPECIFIED);
+  EXPECT_EQ(reason(viewer, "IssueOperatorCertificate"),
+            v1::ERROR_REASON_CSR_MALFORMED);
   EXPECT_EQ(reason(folder.Admin(), "CreateRollout"),
             v1::ERROR_REASON_NOT_SUPPORTED_YET);
   EXPECT_EQ(reason(folder.Operator("stranger"), "ListRollouts"),

@@ -27,6 +27,13 @@ class RefusedUpload
                               const StreamDeps& deps) {
     auto* upload = new RefusedUpload;
     const absl::Time start = deps.clock->Now();
+    if (const absl::Status limited =
+            CheckLimit(deps.limit, *context->auth_context(), context->peer(),
+                       kUploadDiagnostics);
+        !limited.ok()) {
+      upload->Finish(ToGrpc(limited));
+      return upload;
+    }
     auto refuse = [=, &deps] {
       const auto identity = deps.identify(*context->auth_context());
       absl::Status refused = identity.status();

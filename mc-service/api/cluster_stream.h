@@ -31,6 +31,7 @@
 #include "mc-service/api/stream_registry.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
 #include "mc-service/domain/pacing/retry_slots.h"
+#include "mc-service/edge/policy.h"
 
 namespace mc::service {
 
@@ -65,6 +66,8 @@ struct StreamDeps {
   StreamRegistry* registry = nullptr;
   RpcMetrics* metrics = nullptr;
   ExchangeLog* exchanges = nullptr;
+  // Null: clusters may open streams as often as they like.
+  CallLimit* limit = nullptr;
   // An open stream's identity is checked again after this: when it speaks, or
   // at the ticks of the registry.
   absl::Duration check_interval = absl::Seconds(30);
@@ -96,6 +99,13 @@ class ClusterStream : public BidiReactor<Request, Response> {
     auto stream =
         std::make_shared<Stream>(context, std::forward<Args>(args)...);
     Stream* raw = ClusterStream::Launch(stream);
+    ClusterStream& base = *stream;
+    if (const absl::Status status = CheckLimit(base.deps_.limit, *base.auth_,
+                                               base.peer_, base.full_method_);
+        !status.ok()) {
+      base.Fail(status);
+      return raw;
+    }
     static_cast<ClusterStream&>(*stream).SubmitOrFail(
         [stream] { static_cast<ClusterStream&>(*stream).Admit(); });
     return raw;
@@ -140,6 +150,9 @@ class ClusterStream : public BidiReactor<Request, Response> {
     if (deps_.executor->TryRun(std::move(work))) return;
     Fail(Busy(deps_));
   }
+
+  // At the ticks of the registry, while the stream is open.
+  virtual void OnTick() {}
 
   // To be called for each message. Counted by boot time: a clock that is set
   // back keeps nobody in.
@@ -195,11 +208,13 @@ class ClusterStream : public BidiReactor<Request, Response> {
           if (auto self = weak.lock()) self->Fail(status);
         },
         [weak] {
-          if (auto self = weak.lock()) {
-            self->CutSlowReader();
-            self->RecheckWhenDue();
-          }
-        });
+          auto self = weak.lock();
+          if (self == nullptr) return;
+          self->CutSlowReader();
+          self->RecheckWhenDue();
+          self->OnTick();
+        },
+        FindPolicy(full_method_)->max_open);
     if (!id.ok()) return Fail(id.status());
     bool over = false;
     {

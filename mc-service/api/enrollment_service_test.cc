@@ -84,6 +84,17 @@ class EnrollmentServiceTest : public testing::Test {
     return last;
   }
 
+  void SetPolicy(v1::EnrollmentPolicy policy) {
+    const absl::Status written =
+        store_.WriteAndWait([&](Writer& writer) -> absl::Status {
+          auto license = writer.GetLicense("license-1");
+          if (!license.ok()) return license.status();
+          license->enrollment_policy = policy;
+          return writer.UpdateLicense(*license, clock_.Now());
+        });
+    ASSERT_TRUE(written.ok()) << written;
+  }
+
   v1::RegisterRequest Registration() const {
     v1::RegisterRequest request;
     request.set_license_key(key_);
@@ -166,6 +177,33 @@ TEST_F(EnrollmentServiceTest, RegisterAnswersAndIsRecordedWithoutSecrets) {
   EXPECT_THAT(record.summary(), HasSubstr(cluster_id_));
   EXPECT_THAT(record.ShortDebugString(), Not(HasSubstr(key_)));
   EXPECT_THAT(record.ShortDebugString(), Not(HasSubstr(response.password())));
+}
+
+TEST_F(EnrollmentServiceTest, ClusterThatWaitsIsToldSoAndRecorded) {
+  SetPolicy(v1::ENROLLMENT_POLICY_APPROVE);
+  v1::RegisterResponse response;
+  const absl::Status status =
+      Call(&v1::EnrollmentService::Stub::Register, Registration(), response);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(response.status(), v1::REGISTRATION_STATUS_PENDING);
+  EXPECT_TRUE(response.cluster_certificate().empty());
+  const v1::ExchangeRecord record = LastRecord();
+  EXPECT_EQ(record.result(), "OK");
+  EXPECT_THAT(record.summary(), HasSubstr("waits for its approval"));
+}
+
+TEST_F(EnrollmentServiceTest, RefusedTokenIsRecordedWithoutTheToken) {
+  SetPolicy(v1::ENROLLMENT_POLICY_TOKEN);
+  v1::RegisterRequest request = Registration();
+  request.set_enrollment_token("MCE-guessed");
+  v1::RegisterResponse response;
+  const absl::Status status =
+      Call(&v1::EnrollmentService::Stub::Register, request, response);
+  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
+  EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_ENROLLMENT_TOKEN_REFUSED);
+  const v1::ExchangeRecord record = LastRecord();
+  EXPECT_EQ(record.result(), "PERMISSION_DENIED/ENROLLMENT_TOKEN_REFUSED");
+  EXPECT_THAT(record.ShortDebugString(), Not(HasSubstr("guessed")));
 }
 
 TEST_F(EnrollmentServiceTest, RefusalCarriesItsReasonOverTheWire) {

@@ -8,6 +8,7 @@
 #include "common/time/proto_time.h"
 #include "mc-service/api/fleet_convert.h"
 #include "mc-service/api/fleet_service.h"
+#include "mc-service/domain/access/approval.h"
 #include "mc-service/domain/consumption/balance.h"
 #include "mc-service/domain/enrollment/adoption.h"
 #include "mc-service/domain/fleet/licensing.h"
@@ -33,6 +34,7 @@ ClusterFilter FilterOf(const v1::ListClustersRequest& request,
   filter.account_id = request.account_id();
   filter.license_id = request.license_id();
   filter.health = request.health();
+  filter.registration = request.registration();
   switch (request.presence()) {
     case v1::PRESENCE_STATE_ONLINE:
       filter.heartbeat_since = online_since;
@@ -209,6 +211,18 @@ grpc::ServerUnaryReactor* FleetService::ReopenRegistration(
   return ChangeCluster(context,
                        "/missioncontrol.v1.FleetService/ReopenRegistration",
                        &service::ReopenRegistration, request, response);
+}
+
+grpc::ServerUnaryReactor* FleetService::ApproveRegistration(
+    grpc::CallbackServerContext* context,
+    const v1::ApproveRegistrationRequest* request,
+    v1::ApproveRegistrationResponse* response) {
+  return ChangeCluster(
+      context, "/missioncontrol.v1.FleetService/ApproveRegistration",
+      [clock = options_.clock](Store& store, std::string_view cluster_id) {
+        return service::ApproveRegistration(store, cluster_id, clock->Now());
+      },
+      request, response);
 }
 
 grpc::ServerUnaryReactor* FleetService::AdoptCluster(

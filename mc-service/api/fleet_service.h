@@ -2,8 +2,9 @@
 //
 // Each handler is guard (by CallRunner), convert, one call of the domain or
 // the store, convert, finish. They are spread over files by subject:
-// fleet_accounts.cc, fleet_clusters.cc, fleet_erase.cc, fleet_usage.cc,
-// fleet_events.cc, fleet_findings.cc, fleet_releases.cc, fleet_exchanges.cc.
+// fleet_accounts.cc, fleet_identity.cc, fleet_clusters.cc, fleet_erase.cc,
+// fleet_usage.cc, fleet_events.cc, fleet_findings.cc, fleet_releases.cc,
+// fleet_exchanges.cc.
 #ifndef MC_SERVICE_API_FLEET_SERVICE_H_
 #define MC_SERVICE_API_FLEET_SERVICE_H_
 
@@ -27,6 +28,7 @@ namespace mc::service {
 
 class ExchangeLog;
 class Guard;
+class OperatorDesk;
 class ReleaseDesk;
 class StreamRegistry;
 
@@ -37,6 +39,7 @@ class FleetService : public v1::FleetService::CallbackService {
     Store* store = nullptr;
     const Clock* clock = nullptr;
     const ReleaseDesk* releases = nullptr;
+    const OperatorDesk* operators = nullptr;
     ExchangeLog* exchanges = nullptr;
     StreamRegistry* streams = nullptr;
     const Guard* guard = nullptr;
@@ -74,9 +77,18 @@ class FleetService : public v1::FleetService::CallbackService {
   MC_RPC(SuspendLicense)
   MC_RPC(ResumeLicense)
   MC_RPC(RevokeLicense)
+  MC_RPC(CreateEnrollmentToken)
+  MC_RPC(ListEnrollmentTokens)
+  MC_RPC(DeleteEnrollmentToken)
+  MC_RPC(CreateOperator)
+  MC_RPC(ListOperators)
+  MC_RPC(UpdateOperator)
+  MC_RPC(DeleteOperator)
+  MC_RPC(IssueOperatorCertificate)
   MC_RPC(ListClusters)
   MC_RPC(GetCluster)
   MC_RPC(ReopenRegistration)
+  MC_RPC(ApproveRegistration)
   MC_RPC(AdoptCluster)
   MC_RPC(RevokeCluster)
   MC_RPC(ListHealthReports)

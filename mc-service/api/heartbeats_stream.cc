@@ -34,7 +34,15 @@ absl::Status HeartbeatsStream::Check(
   return absl::OkStatus();
 }
 
+// Whatever OnMessage was about: where it stops the reading after this, the next
+// tick lets it go on.
+void HeartbeatsStream::OnTick() {
+  beats_ = 0;
+  SetMaxUnanswered(deps().max_unanswered);
+}
+
 void HeartbeatsStream::OnMessage(v1::StreamHeartbeatsRequest& beat) {
+  if (++beats_ == heartbeats_.max_per_tick) SetMaxUnanswered(0);
   absl::Status status = Check(beat);
   if (status.ok()) {
     if (beat.agent_instance_id() != agent_instance_id_ &&

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -40,6 +41,28 @@ TEST_F(StreamsTest, BeatsAreAnsweredAndCounted) {
                     return absl::OkStatus();
                   })
                   .ok());
+}
+
+TEST_F(StreamsTest, BeatsBeyondTheirShareWaitForTheNextTick) {
+  const int64_t share = HeartbeatDeps().max_per_tick;
+  grpc::ClientContext context;
+  Bound(context);
+  std::unique_ptr<Heartbeats> stream = stub_->StreamHeartbeats(&context);
+  v1::StreamHeartbeatsResponse response;
+  for (int64_t i = 0; i < share; ++i) {
+    ASSERT_TRUE(stream->Write(Beat()));
+    ASSERT_TRUE(stream->Read(&response));
+  }
+  ASSERT_TRUE(stream->Write(Beat()));
+  absl::Notification answered;
+  std::thread reader([&] {
+    EXPECT_TRUE(stream->Read(&response));
+    answered.Notify();
+  });
+  EXPECT_FALSE(
+      answered.WaitForNotificationWithTimeout(absl::Milliseconds(100)));
+  registry_.TickAll();
+  reader.join();
 }
 
 TEST_F(StreamsTest, BeatThatIsNotValidEndsTheCall) {

@@ -1,5 +1,7 @@
 #include "mc-service/cli/file_checks.h"
 
+#include <unistd.h>
+
 #include <optional>
 #include <set>
 #include <string>
@@ -51,9 +53,25 @@ class FileChecks {
         Passes(file, KnownAuthorities(state, kind).status());
     }
     const config::Listeners& listeners = configuration_.values.listeners();
-    OfListener("enrollment", listeners.enrollment());
+    // Else it is the front's, which may be the only one to read it.
+    if (!configuration_.values.has_enrollment_front()) {
+      OfListener("enrollment", listeners.enrollment());
+    }
     OfListener("cluster", listeners.cluster());
     OfListener("operator", listeners.operator_());
+  }
+
+  void RunFront() {
+    OfListener("enrollment", configuration_.values.listeners().enrollment());
+    const StateLayout state = configuration_.state();
+    for (const std::string& secret :
+         {state.StoreFile(), state.ClusterCa().key, state.ServerCa().key}) {
+      if (::access(secret.c_str(), R_OK) != 0) continue;
+      Add(Severity::kWarning, secret,
+          "the enrollment front can read it; run the front as a user of its "
+          "own");
+      return;
+    }
   }
 
  private:
@@ -160,6 +178,11 @@ class FileChecks {
 void CheckFiles(const Configuration& configuration, absl::Time now,
                 std::vector<Problem>& problems) {
   FileChecks(configuration, now, problems).Run();
+}
+
+void CheckFrontFiles(const Configuration& configuration, absl::Time now,
+                     std::vector<Problem>& problems) {
+  FileChecks(configuration, now, problems).RunFront();
 }
 
 }  // namespace mc::service

@@ -50,6 +50,27 @@ TEST_F(InitTest, WhatItMakesHasNoProblems) {
             "No problems.\n");
 }
 
+TEST_F(InitTest, TheFrontIsConfiguredUnlessItIsNotWanted) {
+  InitOptions options = Options();
+  options.front_group = "mission-control-front";
+  ASSERT_TRUE(Init(options).ok());
+  auto configuration =
+      LoadConfiguration(StateLayout(options.directory).ConfigFile());
+  ASSERT_TRUE(configuration.ok()) << configuration.status();
+  EXPECT_EQ(configuration->values.enrollment_front().socket(),
+            options.directory + "/enrollment.sock");
+  EXPECT_EQ(configuration->values.enrollment_front().group(),
+            "mission-control-front");
+
+  options.directory = folder_.File("alone");
+  options.without_front = true;
+  ASSERT_TRUE(Init(options).ok());
+  configuration =
+      LoadConfiguration(StateLayout(options.directory).ConfigFile());
+  ASSERT_TRUE(configuration.ok()) << configuration.status();
+  EXPECT_FALSE(configuration->values.has_enrollment_front());
+}
+
 TEST_F(InitTest, IfMissingLeavesWhatIsThere) {
   InitOptions options = Options();
   options.if_missing = true;

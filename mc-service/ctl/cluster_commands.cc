@@ -34,8 +34,10 @@ std::string TextOf(const v1::Cluster& cluster) {
                                     TimeText(cluster.registered_at()))},
       {"User name", cluster.user_name()},
       {"Certificate",
-       absl::StrCat("serial ", cluster.certificate_serial(), ", until ",
-                    TimeText(cluster.certificate_not_after()))},
+       cluster.certificate_serial().empty()
+           ? "none yet"
+           : absl::StrCat("serial ", cluster.certificate_serial(), ", until ",
+                          TimeText(cluster.certificate_not_after()))},
       {"Presence", absl::StrCat(EnumText(cluster.presence()), " ",
                                 TimeText(cluster.last_heartbeat_at()))},
       {"Health", absl::StrCat(EnumText(cluster.health()), " ",
@@ -170,6 +172,12 @@ void AddList(CLI::App& group, Context& context) {
       {"healthy", v1::HEALTH_STATUS_HEALTHY},
       {"warning", v1::HEALTH_STATUS_WARNING},
       {"critical", v1::HEALTH_STATUS_CRITICAL}};
+  static const auto& registrations =
+      *new std::map<std::string, v1::RegistrationStatus>{
+          {"registered", v1::REGISTRATION_STATUS_REGISTERED},
+          {"pending", v1::REGISTRATION_STATUS_PENDING},
+          {"reopened", v1::REGISTRATION_STATUS_REOPENED},
+          {"revoked", v1::REGISTRATION_STATUS_REVOKED}};
   Client& client = *context.client;
   auto request = std::make_shared<v1::ListClustersRequest>();
   auto page = std::make_shared<PageOptions>();
@@ -220,6 +228,14 @@ void AddList(CLI::App& group, Context& context) {
           },
           "healthy, warning or critical")
       ->check(CLI::IsMember(healths));
+  command
+      ->add_option_function<std::string>(
+          "--registration",
+          [request](const std::string& v) {
+            request->set_registration(registrations.at(v));
+          },
+          "registered, pending, reopened or revoked")
+      ->check(CLI::IsMember(registrations));
   page->AddTo(*command);
 }
 
@@ -273,8 +289,12 @@ void AddClusterCommands(CLI::App& app, Context& context) {
   AddById(*group, context, "reopen",
           "Let other keys register this cluster ID, once",
           &FleetStub::ReopenRegistration, show);
+  AddById(*group, context, "approve",
+          "Register a cluster that waits (cluster list --registration pending)",
+          &FleetStub::ApproveRegistration, show);
   AddAdopt(*group, context);
-  AddById(*group, context, "revoke", "Revoke a cluster's identity, for good",
+  AddById(*group, context, "revoke",
+          "Revoke a cluster's identity, or refuse one that waits, for good",
           &FleetStub::RevokeCluster, show);
 }
 

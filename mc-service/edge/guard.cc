@@ -40,7 +40,7 @@ absl::StatusOr<Caller> Guard::Check(const grpc::CallbackServerContext& context,
   if (policy == nullptr) return NotAllowed();
   if (policy->caller == Caller::Kind::kAnonymous) {
     Caller caller;
-    caller.peer = context.peer();
+    caller.peer = RealPeer(*policy, context.peer());
     return caller;
   }
   const absl::StatusOr<PeerIdentityCache::Entry> identity =
@@ -56,7 +56,7 @@ absl::StatusOr<Caller> Guard::Check(const PeerIdentity& identity,
   if (policy == nullptr) return NotAllowed();
   Caller caller;
   caller.kind = policy->caller;
-  caller.peer = std::string(peer);
+  caller.peer = RealPeer(*policy, peer);
   if (policy->caller == Caller::Kind::kAnonymous) return caller;
 
   const bool cluster = policy->caller == Caller::Kind::kCluster;
@@ -84,6 +84,12 @@ absl::StatusOr<Caller> Guard::Check(const PeerIdentity& identity,
                  "Your role does not allow this call; ask an admin.");
   }
   return caller;
+}
+
+std::string Guard::RealPeer(const MethodPolicy& policy,
+                            std::string_view peer) const {
+  return options_.real_peer ? options_.real_peer(policy.listener, peer)
+                            : std::string(peer);
 }
 
 absl::Status Guard::CheckCluster(const PeerIdentity& identity) const {

@@ -39,18 +39,21 @@ class Guard {
     const Clock* clock = nullptr;
     // Certificates that were parsed before.
     PeerIdentityCache* identities = nullptr;
+    // Where the caller really is whom gRPC names; null: where gRPC says.
+    std::function<std::string(Listener listener, std::string_view peer)>
+        real_peer = nullptr;
   };
 
   explicit Guard(Options options);
 
   // The caller, or why the call is refused: PERMISSION_DENIED
   // (METHOD_NOT_ALLOWED, IDENTITY_UNKNOWN, IDENTITY_REVOKED,
-  // ROLE_NOT_SUFFICIENT; MUST_RECOVER for a cluster's certificate that has
-  // expired since the handshake or that a later one replaced; MUST_REENROLL
-  // where other keys took the registration over), UNAUTHENTICATED
-  // (IDENTITY_MISSING: also an operator's certificate that has expired), or the
-  // store's error. It may block: not for reactions, but for the executor. On an
-  // open stream it is called again at intervals.
+  // REGISTRATION_PENDING, ROLE_NOT_SUFFICIENT; MUST_RECOVER for a cluster's
+  // certificate that has expired since the handshake or that a later one
+  // replaced; MUST_REENROLL where other keys took the registration over),
+  // UNAUTHENTICATED (IDENTITY_MISSING: also an operator's certificate that has
+  // expired), or the store's error. It may block: not for reactions, but for
+  // the executor. On an open stream it is called again at intervals.
   absl::StatusOr<Caller> Check(const grpc::CallbackServerContext& context,
                                std::string_view full_method) const;
 
@@ -61,6 +64,7 @@ class Guard {
                                std::string_view full_method) const;
 
  private:
+  std::string RealPeer(const MethodPolicy& policy, std::string_view peer) const;
   absl::Status CheckCluster(const PeerIdentity& identity) const;
 
   const Options options_;

@@ -3,6 +3,7 @@
 #ifndef MC_SERVICE_EDGE_POLICY_H_
 #define MC_SERVICE_EDGE_POLICY_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -45,6 +46,12 @@ struct MethodPolicy {
   Role role = Role::kViewer;
   // Served only where the configuration turns reflection on.
   bool reflection = false;
+  // How many calls it counts for of limits.calls_per_second_per_cluster; 0: not
+  // counted there.
+  int cost = 0;
+  // Streams of one caller that may be open at once; 0: not a stream, or bounded
+  // otherwise.
+  size_t max_open = 0;
 };
 
 // The whole table.

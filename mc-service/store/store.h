@@ -15,6 +15,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "mc-service/store/access_store.h"
 #include "mc-service/store/event_store.h"
 #include "mc-service/store/finding_types.h"
 #include "mc-service/store/identity_store.h"
@@ -31,7 +32,8 @@ namespace mc::service {
 // in the order of insertion unless they say "newest first". Any of them can
 // return UNAVAILABLE, RESOURCE_EXHAUSTED or DATA_LOSS when the backend fails,
 // without an ErrorInfo.
-class Reader : public EventReader,
+class Reader : public AccessReader,
+               public EventReader,
                public IdentityReader,
                public LedgerReader,
                public UpkeepReader {
@@ -45,8 +47,12 @@ class Reader : public EventReader,
   // Empty account: of all.
   virtual absl::StatusOr<Paged<License>> ListLicenses(
       std::string_view account_id, const Page& page) = 0;
-  // Clusters that count against the license's limit: all but revoked ones.
+  // Clusters that count against the license's limit: all but revoked ones and
+  // those that wait to be registered.
   virtual absl::StatusOr<int64_t> CountClusters(
+      std::string_view license_id) = 0;
+  // Those that wait.
+  virtual absl::StatusOr<int64_t> CountPendingClusters(
       std::string_view license_id) = 0;
 
   virtual absl::StatusOr<Cluster> GetCluster(std::string_view id) = 0;
@@ -54,8 +60,6 @@ class Reader : public EventReader,
       std::string_view id) = 0;
   virtual absl::StatusOr<Paged<ClusterOverview>> ListClusters(
       const ClusterFilter& filter, const Page& page) = 0;
-
-  virtual absl::StatusOr<Operator> GetOperator(std::string_view name) = 0;
 
   virtual absl::StatusOr<AcceptedReport> FindReport(const ReportKey& key) = 0;
   // The highest accepted sequence of an epoch, 0 where there is none.
@@ -119,6 +123,7 @@ class Reader : public EventReader,
 // there. INVALID_ARGUMENT: no such row can be, for instance sequences from 2^63
 // on.
 class Writer : public Reader,
+               public AccessWriter,
                public EventWriter,
                public IdentityWriter,
                public LedgerWriter,
@@ -132,7 +137,6 @@ class Writer : public Reader,
                                        v1::LicenseState state) = 0;
   // Inserts the cluster or replaces its row.
   virtual absl::Status PutCluster(const Cluster& cluster) = 0;
-  virtual absl::Status PutOperator(const Operator& op) = 0;
 
   // ALREADY_EXISTS when the key is there. Raises HighestSequence.
   virtual absl::Status InsertReport(const AcceptedReport& report) = 0;

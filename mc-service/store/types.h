@@ -98,6 +98,11 @@ enum class Role { kViewer = 1, kOperator = 2, kAdmin = 3 };
 struct Operator {
   std::string name;
   Role role = Role::kViewer;
+  // absl::InfinitePast(): before it was noted.
+  absl::Time created_at = absl::InfinitePast();
+  // Of the certificate that this service issued last; absl::InfinitePast():
+  // none.
+  absl::Time certificate_not_after = absl::InfinitePast();
 };
 
 // What identifies a report for good.
@@ -185,6 +190,8 @@ struct ClusterFilter {
   std::string license_id = {};
   // Unspecified: any.
   v1::HealthStatus health = v1::HEALTH_STATUS_UNSPECIFIED;
+  // Unspecified: any.
+  v1::RegistrationStatus registration = v1::REGISTRATION_STATUS_UNSPECIFIED;
   // Clusters whose last heartbeat was at or after this, was before that, or
   // never was.
   std::optional<absl::Time> heartbeat_since = {};

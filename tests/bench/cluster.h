@@ -14,6 +14,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "common/retry/backoff.h"
 #include "tests/bench/identities.h"
 #include "tests/bench/report_flow.h"
 #include "tests/bench/worker.h"
@@ -34,6 +35,10 @@ struct Target {
   // How long after the start of an exchange its answer must have come.
   absl::Duration deadline = absl::Seconds(30);
 };
+
+// A connection of its own, with an agent's settings.
+std::shared_ptr<grpc::Channel> MakeChannel(const Target& target,
+                                           const Identity& identity);
 
 // How often the exchanges happen.
 struct Schedule {
@@ -62,6 +67,11 @@ class Cluster {
   // Beats at `first` and then at this interval.
   void BeatEvery(absl::Time first, absl::Duration interval);
   void StopBeats();
+  // From now on a stream that breaks is no error, and is opened again after the
+  // pauses of an agent.
+  void ComeBackAsAgents(const Backoff::Options& options);
+  // The stream is open and was answered.
+  bool connected() const { return connected_; }
   bool idle() const { return !awaited_ && calls_ == 0; }
 
   // All exchanges but the beats, each from a time of its own within its
@@ -107,6 +117,8 @@ class Cluster {
   std::function<void()> on_connected_;
   std::function<void()> on_closed_;
   bool closing_ = false;
+  bool connected_ = false;
+  std::optional<Backoff> backoff_;
   // Calls under way besides the stream.
   int calls_ = 0;
   // When the beat without an answer was due and was sent.

@@ -87,6 +87,11 @@ absl::Status CheckEntitlements(
   return absl::OkStatus();
 }
 
+absl::Status CheckPolicy(v1::EnrollmentPolicy policy) {
+  if (v1::EnrollmentPolicy_IsValid(policy)) return absl::OkStatus();
+  return InvalidField("enrollment_policy", "must be AUTO, TOKEN or APPROVE");
+}
+
 absl::Status SetEnd(const google::protobuf::Timestamp& ends_at,
                     License& license) {
   const auto time = FromProto(ends_at);
@@ -161,11 +166,9 @@ absl::StatusOr<NewLicense> DescribeLicense(
       !v1::LicenseModel_IsValid(request.model())) {
     return InvalidField("model", "must be CLASSIC, TRIAL or SUBSCRIPTION");
   }
-  if (request.enrollment_policy() != v1::ENROLLMENT_POLICY_UNSPECIFIED &&
-      request.enrollment_policy() != v1::ENROLLMENT_POLICY_AUTO) {
-    return Error(absl::StatusCode::kUnimplemented,
-                 v1::ERROR_REASON_NOT_SUPPORTED_YET,
-                 "Only the enrollment policy AUTO is supported yet.");
+  if (absl::Status status = CheckPolicy(request.enrollment_policy());
+      !status.ok()) {
+    return status;
   }
   if (absl::Status status = CheckLimits(request.limits()); !status.ok()) {
     return status;
@@ -192,6 +195,9 @@ absl::StatusOr<NewLicense> DescribeLicense(
   }
   license.entitlements.assign(request.entitlements().begin(),
                               request.entitlements().end());
+  if (request.enrollment_policy() != v1::ENROLLMENT_POLICY_UNSPECIFIED) {
+    license.enrollment_policy = request.enrollment_policy();
+  }
   license.one_agent_installation = request.one_agent_installation();
   return made;
 }
@@ -257,6 +263,12 @@ absl::StatusOr<License> ChangeLicense(License license,
     }
     license.model = request.model();
   }
+  if (status = CheckPolicy(request.enrollment_policy()); !status.ok()) {
+    return status;
+  }
+  if (request.enrollment_policy() != v1::ENROLLMENT_POLICY_UNSPECIFIED) {
+    license.enrollment_policy = request.enrollment_policy();
+  }
   return license;
 }
 
@@ -319,6 +331,12 @@ absl::Status ReopenRegistration(Store& store, std::string_view cluster_id) {
                        v1::ERROR_REASON_IDENTITY_REVOKED,
                        "A revoked cluster stays revoked; let it register "
                        "with a new cluster ID.");
+        }
+        if (cluster->registration == v1::REGISTRATION_STATUS_PENDING) {
+          return Error(absl::StatusCode::kFailedPrecondition,
+                       v1::ERROR_REASON_REGISTRATION_PENDING,
+                       "The cluster waits to be registered; approve it, or "
+                       "refuse it by revoking it.");
         }
         cluster->registration = v1::REGISTRATION_STATUS_REOPENED;
         const absl::Status put = writer.PutCluster(*cluster);

@@ -64,7 +64,18 @@ absl::StatusOr<int64_t> FakeSession::CountClusters(
   int64_t count = 0;
   for (const auto& [position, row] : state_.clusters) {
     count += row.cluster.license_id == license_id &&
-             row.cluster.registration != v1::REGISTRATION_STATUS_REVOKED;
+             row.cluster.registration != v1::REGISTRATION_STATUS_REVOKED &&
+             row.cluster.registration != v1::REGISTRATION_STATUS_PENDING;
+  }
+  return count;
+}
+
+absl::StatusOr<int64_t> FakeSession::CountPendingClusters(
+    std::string_view license_id) {
+  int64_t count = 0;
+  for (const auto& [position, row] : state_.clusters) {
+    count += row.cluster.license_id == license_id &&
+             row.cluster.registration == v1::REGISTRATION_STATUS_PENDING;
   }
   return count;
 }
@@ -112,6 +123,8 @@ absl::StatusOr<Paged<ClusterOverview>> FakeSession::ListClusters(
                 row.cluster.license_id == filter.license_id) &&
                (filter.health == v1::HEALTH_STATUS_UNSPECIFIED ||
                 row.health == filter.health) &&
+               (filter.registration == v1::REGISTRATION_STATUS_UNSPECIFIED ||
+                row.cluster.registration == filter.registration) &&
                (!filter.heartbeat_since ||
                 (ever && seen >= *filter.heartbeat_since)) &&
                (!filter.heartbeat_before ||
@@ -120,11 +133,6 @@ absl::StatusOr<Paged<ClusterOverview>> FakeSession::ListClusters(
       });
   for (ClusterOverview& row : listed.items) row = Complete(std::move(row));
   return listed;
-}
-
-absl::StatusOr<Operator> FakeSession::GetOperator(std::string_view name) {
-  const auto row = state_.operators.find(name);
-  return Found(row == state_.operators.end() ? nullptr : &row->second);
 }
 
 absl::StatusOr<AcceptedReport> FakeSession::FindReport(const ReportKey& key) {

@@ -25,6 +25,8 @@ struct FakeState {
   // Of an overview only what is the cluster's own is kept.
   FakeTable<ClusterOverview> clusters;
   std::map<std::string, Operator, std::less<>> operators;
+  std::set<std::string, std::less<>> deleted_operators;
+  FakeTable<EnrollmentToken> enrollment_tokens;
   // By cluster, lane, epoch, sequence.
   std::map<std::tuple<std::string, int, uint64_t, uint64_t>, AcceptedReport>
       reports;
@@ -83,12 +85,28 @@ class FakeSession final : public Writer {
   absl::StatusOr<Paged<License>> ListLicenses(std::string_view account_id,
                                               const Page& page) override;
   absl::StatusOr<int64_t> CountClusters(std::string_view license_id) override;
+  absl::StatusOr<int64_t> CountPendingClusters(
+      std::string_view license_id) override;
   absl::StatusOr<Cluster> GetCluster(std::string_view id) override;
   absl::StatusOr<ClusterOverview> GetClusterOverview(
       std::string_view id) override;
   absl::StatusOr<Paged<ClusterOverview>> ListClusters(
       const ClusterFilter& filter, const Page& page) override;
+  // fake_access.cc.
+  absl::StatusOr<EnrollmentToken> GetEnrollmentToken(
+      std::string_view id) override;
+  absl::StatusOr<EnrollmentToken> FindEnrollmentToken(
+      std::string_view digest) override;
+  absl::StatusOr<Paged<EnrollmentToken>> ListEnrollmentTokens(
+      std::string_view license_id, const Page& page) override;
+  absl::Status PutEnrollmentToken(const EnrollmentToken& token) override;
   absl::StatusOr<Operator> GetOperator(std::string_view name) override;
+  absl::StatusOr<std::vector<Operator>> ListOperators(std::string_view after,
+                                                      int limit) override;
+  absl::StatusOr<int64_t> CountOperators(Role role) override;
+  absl::Status PutOperator(const Operator& op) override;
+  absl::Status DeleteOperator(std::string_view name) override;
+
   absl::StatusOr<AcceptedReport> FindReport(const ReportKey& key) override;
   absl::StatusOr<uint64_t> HighestSequence(std::string_view cluster_id,
                                            v1::Lane lane,
@@ -125,7 +143,6 @@ class FakeSession final : public Writer {
   absl::Status SetLicenseState(std::string_view id,
                                v1::LicenseState state) override;
   absl::Status PutCluster(const Cluster& cluster) override;
-  absl::Status PutOperator(const Operator& op) override;
   absl::Status InsertReport(const AcceptedReport& report) override;
   absl::Status RaiseHighestSequence(const ReportKey& key) override;
   absl::Status InsertHealth(const StoredHealth& health, int keep) override;

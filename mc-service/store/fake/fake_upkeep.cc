@@ -151,6 +151,9 @@ absl::StatusOr<bool> FakeSession::EraseSome(std::string_view account_id,
   erased.clusters += EraseWhere(state.clusters, [&](const auto& row) {
     return clusters.contains(row.second.cluster.id);
   });
+  EraseWhere(state.enrollment_tokens, [&](const auto& row) {
+    return licenses.contains(row.second.license_id);
+  });
   erased.licenses += EraseWhere(state.licenses, [&](const auto& row) {
     return licenses.contains(row.second.id);
   });

@@ -78,11 +78,6 @@ absl::Status FakeSession::PutCluster(const Cluster& cluster) {
   return absl::OkStatus();
 }
 
-absl::Status FakeSession::PutOperator(const Operator& op) {
-  writable_->operators.insert_or_assign(op.name, op);
-  return absl::OkStatus();
-}
-
 absl::Status FakeSession::InsertReport(const AcceptedReport& report) {
   const ReportKey& key = report.key;
   if (absl::Status fits = CheckSequence(key); !fits.ok()) return fits;

@@ -47,6 +47,8 @@ class Session final : public Writer {
                                v1::LicenseState state) override;
 
   absl::StatusOr<int64_t> CountClusters(std::string_view license_id) override;
+  absl::StatusOr<int64_t> CountPendingClusters(
+      std::string_view license_id) override;
   absl::StatusOr<Cluster> GetCluster(std::string_view id) override;
   absl::StatusOr<ClusterOverview> GetClusterOverview(
       std::string_view id) override;
@@ -180,8 +182,20 @@ class Session final : public Writer {
   absl::Status InsertEvent(const StoredEvent& event) override;
   absl::Status PutDroppedEvents(const DroppedEvents& dropped) override;
 
+  absl::StatusOr<EnrollmentToken> GetEnrollmentToken(
+      std::string_view id) override;
+  absl::StatusOr<EnrollmentToken> FindEnrollmentToken(
+      std::string_view digest) override;
+  absl::StatusOr<Paged<EnrollmentToken>> ListEnrollmentTokens(
+      std::string_view license_id, const Page& page) override;
+  absl::Status PutEnrollmentToken(const EnrollmentToken& token) override;
   absl::StatusOr<Operator> GetOperator(std::string_view name) override;
+  absl::StatusOr<std::vector<Operator>> ListOperators(std::string_view after,
+                                                      int limit) override;
+  absl::StatusOr<int64_t> CountOperators(Role role) override;
   absl::Status PutOperator(const Operator& op) override;
+  absl::Status DeleteOperator(std::string_view name) override;
+
   absl::StatusOr<Paged<ExchangeCount>> ListExchangeCounts(
       std::string_view cluster_id, const Page& page) override;
   absl::Status AddExchangeCount(const ExchangeCount& count) override;

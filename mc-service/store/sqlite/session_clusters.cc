@@ -64,8 +64,18 @@ absl::StatusOr<int64_t> Session::ClusterRow(std::string_view cluster_id) {
 absl::StatusOr<int64_t> Session::CountClusters(std::string_view license_id) {
   return Number(
       "SELECT count(*) FROM cluster WHERE license_row = "
-      "(SELECT id FROM license WHERE license_id = ?) AND registration <> ?",
-      license_id, int{v1::REGISTRATION_STATUS_REVOKED});
+      "(SELECT id FROM license WHERE license_id = ?) "
+      "AND registration NOT IN (?, ?)",
+      license_id, int{v1::REGISTRATION_STATUS_REVOKED},
+      int{v1::REGISTRATION_STATUS_PENDING});
+}
+
+absl::StatusOr<int64_t> Session::CountPendingClusters(
+    std::string_view license_id) {
+  return Number(
+      "SELECT count(*) FROM cluster WHERE license_row = "
+      "(SELECT id FROM license WHERE license_id = ?) AND registration = ?",
+      license_id, int{v1::REGISTRATION_STATUS_PENDING});
 }
 
 absl::StatusOr<Cluster> Session::GetCluster(std::string_view id) {
@@ -90,7 +100,10 @@ absl::StatusOr<Paged<ClusterOverview>> Session::ListClusters(
   if (filter.heartbeat_since) sql += "AND last_heartbeat_at_us >= ?5 ";
   if (filter.heartbeat_before) sql += "AND last_heartbeat_at_us < ?6 ";
   if (filter.never_seen) sql += "AND last_heartbeat_at_us IS NULL ";
-  sql += "ORDER BY cluster.id LIMIT ?7";
+  if (filter.registration != v1::REGISTRATION_STATUS_UNSPECIFIED) {
+    sql += "AND registration = ?7 ";
+  }
+  sql += "ORDER BY cluster.id LIMIT ?8";
   return List<ClusterOverview>(
       page,
       [](const Statement& row) -> absl::StatusOr<ClusterOverview> {
@@ -98,7 +111,8 @@ absl::StatusOr<Paged<ClusterOverview>> Session::ListClusters(
       },
       sql, page.after, filter.account_id, filter.license_id, int{filter.health},
       Micros(filter.heartbeat_since.value_or(absl::Time())),
-      Micros(filter.heartbeat_before.value_or(absl::Time())));
+      Micros(filter.heartbeat_before.value_or(absl::Time())),
+      int{filter.registration});
 }
 
 absl::Status Session::PutCluster(const Cluster& cluster) {
