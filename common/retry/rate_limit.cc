@@ -5,7 +5,7 @@
 
 namespace mc {
 
-absl::Duration RateLimit::Take(std::string_view key) {
+absl::Duration RateLimit::Take(std::string_view key, double tokens) {
   const absl::Duration now = options_.clock->SinceBoot();
   const absl::Duration interval = absl::Seconds(1) / options_.per_second;
   absl::MutexLock lock(&mutex_);
@@ -21,7 +21,8 @@ absl::Duration RateLimit::Take(std::string_view key) {
     buckets_.splice(buckets_.end(), buckets_, found->second);
   }
   Bucket& bucket = *found->second;
-  const absl::Duration full_at = std::max(bucket.full_at, now) + interval;
+  const absl::Duration full_at =
+      std::max(bucket.full_at, now) + tokens * interval;
   const absl::Duration wait = full_at - now - options_.burst * interval;
   if (wait > absl::ZeroDuration()) return wait;
   bucket.full_at = full_at;

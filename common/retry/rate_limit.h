@@ -33,9 +33,10 @@ class RateLimit {
 
   explicit RateLimit(const Options& options) : options_(options) {}
 
-  // Takes a token of `key`: zero. Where there is none, nothing is taken: how
-  // long it is until there is one.
-  absl::Duration Take(std::string_view key) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Takes tokens of `key`: zero. Where there are too few, nothing is taken: how
+  // long it is until there are enough. No more than `burst` ever are.
+  absl::Duration Take(std::string_view key, double tokens = 1)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   struct Bucket {

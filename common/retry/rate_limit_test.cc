@@ -15,6 +15,13 @@ class RateLimitTest : public testing::Test {
   SimulatedClock clock_{absl::FromUnixSeconds(1'795'255'200)};
 };
 
+TEST_F(RateLimitTest, WhatCostsMoreTakesMore) {
+  RateLimit limit(Limit());
+  EXPECT_EQ(limit.Take("a", 2), absl::ZeroDuration());
+  EXPECT_EQ(limit.Take("a", 2), absl::Milliseconds(500));
+  EXPECT_EQ(limit.Take("a"), absl::ZeroDuration());
+}
+
 TEST_F(RateLimitTest, ABurstAtOnceThenTheRate) {
   RateLimit limit(Limit());
   for (int i = 0; i < 3; ++i) {

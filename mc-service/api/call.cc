@@ -10,9 +10,11 @@
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
 #include "common/time/clock.h"
+#include "common/tls/identity.h"
 #include "common/wire/check.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
 #include "mc-service/domain/pacing/retry_slots.h"
+#include "mc-service/edge/call_limit.h"
 
 namespace mc::service {
 namespace {
@@ -61,6 +63,22 @@ absl::Status PublicStatus(std::string_view full_method, absl::Status status) {
                "A fault of the service; its log has the details.");
 }
 
+absl::Status CheckLimit(CallLimit* limit, const grpc::AuthContext& auth,
+                        std::string_view peer, std::string_view full_method) {
+  const MethodPolicy* policy = FindPolicy(full_method);
+  if (limit == nullptr || policy == nullptr || policy->cost == 0) {
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<PeerIdentity> identity = PeerIdentityOf(auth);
+  if (!identity.ok() || identity->kind != "cluster") return absl::OkStatus();
+  return limit->Take(identity->id, peer, full_method);
+}
+
+bool MayBegin(CallLimit* limit, const grpc::AuthContext& auth) {
+  const absl::StatusOr<PeerIdentity> identity = PeerIdentityOf(auth);
+  return !identity.ok() || limit->Begins(identity->id);
+}
+
 absl::Status CallRunner::NotSupportedYet(std::string_view full_method) {
   const size_t slash = full_method.rfind('/');
   const std::string_view name = full_method.substr(slash + 1);
@@ -85,6 +103,15 @@ grpc::ServerUnaryReactor* CallRunner::Start(
     Work work) {
   auto* call = new Call;
   const absl::Time start = options_.clock->Now();
+  if (const absl::Status status =
+          CheckLimit(options_.limit, *context->auth_context(), context->peer(),
+                     full_method);
+      !status.ok()) {
+    options_.metrics->Observe(full_method, status.code(),
+                              options_.clock->Now() - start);
+    call->Finish(ToGrpc(status));
+    return call;
+  }
   auto run = [=, this, work = std::move(work)] {
     Caller caller;
     std::string summary;
@@ -125,7 +152,17 @@ absl::Status CallRunner::Run(const grpc::CallbackServerContext& context,
       return status;
     }
   }
-  return PublicStatus(full_method, work(caller, &summary));
+  if (options_.admit != nullptr) {
+    if (absl::Status status = options_.admit(context, caller, request);
+        !status.ok()) {
+      return status;
+    }
+  }
+  absl::Status status = PublicStatus(full_method, work(caller, &summary));
+  if (options_.ended != nullptr) {
+    options_.ended(context, caller, full_method, status);
+  }
+  return status;
 }
 
 void CallRunner::Finish(std::string_view full_method, v1::Exchange exchange,

@@ -24,6 +24,7 @@ class RpcMetrics;
 
 namespace mc::service {
 
+class CallLimit;
 class ExchangeLog;
 class RetrySlots;
 
@@ -32,12 +33,23 @@ class RetrySlots;
 // replaced by INTERNAL (INTERNAL_FAULT) or UNAVAILABLE (STORE_UNAVAILABLE).
 absl::Status PublicStatus(std::string_view full_method, absl::Status status);
 
+// What the policy table says of how often the caller may call; OK for one that
+// is no cluster, whom the guard will judge. It never blocks: a caller over its
+// limit takes no place in the executor's queue. Null: no limit.
+absl::Status CheckLimit(CallLimit* limit, const grpc::AuthContext& auth,
+                        std::string_view peer, std::string_view full_method);
+
+// Whether a call of this caller may begin, for the gate.
+bool MayBegin(CallLimit* limit, const grpc::AuthContext& auth);
+
 // Thread-safe. It outlives every call that it started.
 class CallRunner {
  public:
   struct Options {
     Executor* executor = nullptr;
     const Guard* guard = nullptr;
+    // Null: clusters may call as often as they like.
+    CallLimit* limit = nullptr;
     RpcMetrics* metrics = nullptr;
     ExchangeLog* exchanges = nullptr;
     const Clock* clock = nullptr;
@@ -45,6 +57,17 @@ class CallRunner {
     absl::Duration overload_retry_delay = absl::Seconds(1);
     // Spreads those that find it full; null: after overload_retry_delay.
     RetrySlots* overload_slots = nullptr;
+    // Whether a call may run whose caller and fields were checked; `request` is
+    // null where the call has none. Null: all may.
+    std::function<absl::Status(const grpc::CallbackServerContext& context,
+                               const Caller& caller,
+                               const google::protobuf::Message* request)>
+        admit = nullptr;
+    // Told how each call's own work ended. Null: nobody is.
+    std::function<void(const grpc::CallbackServerContext& context,
+                       const Caller& caller, std::string_view full_method,
+                       const absl::Status& status)>
+        ended = nullptr;
   };
 
   // The call's own work, on a thread of the executor; it may block. It fills
@@ -55,11 +78,12 @@ class CallRunner {
 
   explicit CallRunner(const Options& options) : options_(options) {}
 
-  // Hands the call over to the executor (full: UNAVAILABLE, OVERLOADED), there
-  // checks the caller and the request's fields, runs `work`, counts and
-  // records the exchange (EXCHANGE_UNSPECIFIED: not recorded) and finishes the
-  // call. A call that its client has cancelled by then is not run.
-  // `full_method` outlives the call: a literal, "/package.Service/Method".
+  // Hands the call over to the executor (full: UNAVAILABLE, OVERLOADED; too
+  // many calls of this cluster: RESOURCE_EXHAUSTED, RATE_LIMITED), there checks
+  // the caller and the request's fields, runs `work`, counts and records the
+  // exchange (EXCHANGE_UNSPECIFIED: not recorded) and finishes the call. A call
+  // that its client has cancelled by then is not run. `full_method` outlives
+  // the call: a literal, "/package.Service/Method".
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* context,
                                   std::string_view full_method,

@@ -27,6 +27,13 @@ class RefusedUpload
                               const StreamDeps& deps) {
     auto* upload = new RefusedUpload;
     const absl::Time start = deps.clock->Now();
+    if (const absl::Status limited =
+            CheckLimit(deps.limit, *context->auth_context(), context->peer(),
+                       kUploadDiagnostics);
+        !limited.ok()) {
+      upload->Finish(ToGrpc(limited));
+      return upload;
+    }
     auto refuse = [=, &deps] {
       const auto identity = deps.identify(*context->auth_context());
       absl::Status refused = identity.status();
@@ -95,9 +102,11 @@ grpc::ServerUnaryReactor* ClusterService::CheckUpdates(
 
 grpc::ServerUnaryReactor* ClusterService::RenewCertificate(
     grpc::CallbackServerContext* context,
-    const v1::RenewCertificateRequest* /*request*/,
-    v1::RenewCertificateResponse* /*response*/) {
-  return options_.calls->Unimplemented(context, kRenewCertificate);
+    const v1::RenewCertificateRequest* request,
+    v1::RenewCertificateResponse* response) {
+  return options_.calls->Unary(
+      context, kRenewCertificate, v1::EXCHANGE_UNSPECIFIED, request, response,
+      Bind(options_.renew_certificate, request, response));
 }
 
 grpc::ServerUnaryReactor* ClusterService::FetchSettings(

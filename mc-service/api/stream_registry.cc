@@ -15,10 +15,19 @@ namespace v1 = missioncontrol::v1;
 // Between those that come back after the service has stopped.
 constexpr absl::Duration kReturnInterval = absl::Milliseconds(2);
 constexpr absl::Duration kLongestReturn = absl::Minutes(1);
+// For one that has too many streams open.
+constexpr absl::Duration kReopenDelay = absl::Seconds(5);
 
 absl::Status Stopping() {
   return Error(absl::StatusCode::kUnavailable, v1::ERROR_REASON_OVERLOADED,
                "the service is stopping; reconnect");
+}
+
+absl::Status TooManyOpen() {
+  return WithRetryDelay(
+      Error(absl::StatusCode::kResourceExhausted, v1::ERROR_REASON_RATE_LIMITED,
+            "this caller has as many of these streams open as it may"),
+      kReopenDelay);
 }
 
 absl::Status Superseded() {
@@ -35,20 +44,23 @@ absl::Status Cloned() {
 
 absl::StatusOr<StreamRegistry::Id> StreamRegistry::Add(StreamKind kind,
                                                        std::string_view owner,
-                                                       End end, Tick tick) {
+                                                       End end, Tick tick,
+                                                       size_t max_open) {
   // Streams are ended without the lock: they may come back to the registry.
   std::vector<End> superseded;
   Id id = 0;
   {
     absl::MutexLock lock(&mutex_);
     if (draining_) return Stopping();
-    if (kind == StreamKind::kHeartbeats) {
-      const auto [first, last] = by_owner_.equal_range(owner);
-      for (auto it = first; it != last; ++it) {
-        const Entry& other = entries_.at(it->second);
-        if (other.kind == kind) superseded.push_back(other.end);
-      }
+    const auto [first, last] = by_owner_.equal_range(owner);
+    size_t open = 0;
+    for (auto it = first; it != last; ++it) {
+      const Entry& other = entries_.at(it->second);
+      if (other.kind != kind) continue;
+      ++open;
+      if (kind == StreamKind::kHeartbeats) superseded.push_back(other.end);
     }
+    if (max_open != 0 && open >= max_open) return TooManyOpen();
     id = ++last_id_;
     entries_.try_emplace(
         id, Entry{kind, std::string(owner), std::move(end), std::move(tick)});

@@ -40,10 +40,13 @@ class StreamRegistry {
       : clone_suspected_(std::move(clone_suspected)) {}
 
   // `owner` is the cluster, or the operator of a watch. UNAVAILABLE
-  // (OVERLOADED) once the service drains. A second heartbeat stream of an
+  // (OVERLOADED) once the service drains; RESOURCE_EXHAUSTED (RATE_LIMITED)
+  // where the owner has `max_open` streams of this kind open (0: any number).
+  // A second heartbeat stream of an
   // owner ends the first with ABORTED (SUPERSEDED, or CLONE_SUSPECTED).
   absl::StatusOr<Id> Add(StreamKind kind, std::string_view owner, End end,
-                         Tick tick = nullptr) ABSL_LOCKS_EXCLUDED(mutex_);
+                         Tick tick = nullptr, size_t max_open = 0)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   void Remove(Id id) ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -57,6 +57,26 @@ TEST(StreamRegistry, EndsTheStreamsOfOneOwner) {
   EXPECT_TRUE(other.ended.ok());
 }
 
+TEST(StreamRegistry, OwnerHasAsManyStreamsOpenAsItMay) {
+  StreamRegistry registry;
+  Stream first, second, third;
+  const auto add = [&registry](std::string_view owner, Stream& stream) {
+    return registry.Add(StreamKind::kReports, owner, stream.End(), nullptr, 2);
+  };
+  const auto id = add("c-1", first);
+  ASSERT_TRUE(id.ok());
+  ASSERT_TRUE(add("c-1", second).ok());
+  const absl::Status refused = add("c-1", third).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReasonOf(refused), v1::ERROR_REASON_RATE_LIMITED);
+  EXPECT_TRUE(RetryDelayOf(refused).has_value());
+  EXPECT_TRUE(add("c-2", third).ok());
+  EXPECT_TRUE(
+      registry.Add(StreamKind::kWatch, "c-1", third.End(), nullptr, 2).ok());
+  registry.Remove(*id);
+  EXPECT_TRUE(add("c-1", third).ok());
+}
+
 TEST(StreamRegistry, RemovedStreamsAreForgotten) {
   StreamRegistry registry;
   Stream stream;

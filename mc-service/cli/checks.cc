@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/time/proto_time.h"
 #include "mc-service/cli/file_checks.h"
+#include "mc-service/cli/weak_settings.h"
 #include "mc-service/edge/address.h"
 
 namespace mc::service {
@@ -27,6 +28,7 @@ class ValueChecks {
     Listeners();
     Durations();
     Limits();
+    Front();
   }
 
  private:
@@ -140,6 +142,14 @@ class ValueChecks {
            "over 398 days a stolen key stays useful for long; 30 days are the "
            "default");
     }
+    const auto& of_operators = values_.certificates().operator_lifetime();
+    Duration("certificates.operator_lifetime", of_operators, absl::Minutes(1),
+             absl::Hours(24 * 3650));
+    if (of_operators.seconds() > 398 * 24 * 3600) {
+      Warn("certificates.operator_lifetime",
+           "over 398 days a stolen key stays useful for long; 90 days are the "
+           "default");
+    }
     Duration("write_behind_interval", values_.write_behind_interval(),
              absl::Milliseconds(100), absl::Minutes(5));
     Duration("drain_timeout", values_.drain_timeout(), absl::ZeroDuration(),
@@ -177,6 +187,17 @@ class ValueChecks {
     }
   }
 
+  void Front() {
+    if (!values_.has_enrollment_front()) return;
+    const std::string& socket = values_.enrollment_front().socket();
+    // What sockaddr_un holds, with the zero at its end.
+    if (socket.empty() || socket.size() > 107) {
+      Error("enrollment_front.socket",
+            "name a path of 1 to 107 characters, where the service and its "
+            "enrollment front meet");
+    }
+  }
+
   void Limits() {
     const config::Limits& limits = values_.limits();
     Range("limits.max_message_bytes", limits.max_message_bytes(), 64 << 10,
@@ -187,6 +208,14 @@ class ValueChecks {
           4096);
     Range("limits.backlog_reports_per_second",
           limits.backlog_reports_per_second(), 1, 1'000'000);
+    Range("limits.recoveries_per_hour", limits.recoveries_per_hour(), 1,
+          1'000'000);
+    Range("limits.enrollments_per_minute_per_address",
+          limits.enrollments_per_minute_per_address(), 1, 1'000'000);
+    Range("limits.enrollments_per_minute_per_license",
+          limits.enrollments_per_minute_per_license(), 1, 1'000'000);
+    Range("limits.calls_per_second_per_cluster",
+          limits.calls_per_second_per_cluster(), 1, 1'000'000);
     Range("limits.max_connections", limits.max_connections(), 1, 1'000'000);
     Range("limits.max_connections_per_address",
           limits.max_connections_per_address(), 1, 1'000'000);
@@ -220,7 +249,23 @@ std::vector<Problem> CheckConfiguration(const Configuration& configuration,
                                         absl::Time now) {
   std::vector<Problem> problems;
   ValueChecks(configuration, problems).Run();
+  CheckWeakSettings(configuration, problems);
   CheckFiles(configuration, now, problems);
+  return problems;
+}
+
+std::vector<Problem> CheckFront(const Configuration& configuration,
+                                absl::Time now) {
+  std::vector<Problem> problems;
+  if (!configuration.values.has_enrollment_front()) {
+    problems.push_back(
+        {Problem::Severity::kError,
+         absl::StrCat(configuration.file, ": enrollment_front"),
+         "set enrollment_front.socket, where the service listens for its "
+         "front"});
+  }
+  ValueChecks(configuration, problems).Run();
+  CheckFrontFiles(configuration, now, problems);
   return problems;
 }
 

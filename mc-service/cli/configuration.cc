@@ -77,6 +77,10 @@ void ApplyDefaults(std::string_view directory, config::ServiceConfig& values) {
     *values.mutable_certificates()->mutable_cluster_lifetime() =
         TimeUtil::HoursToDuration(30 * 24);
   }
+  if (!values.certificates().has_operator_lifetime()) {
+    *values.mutable_certificates()->mutable_operator_lifetime() =
+        TimeUtil::HoursToDuration(90 * 24);
+  }
   config::Limits* limits = values.mutable_limits();
   if (limits->max_message_bytes() == 0) limits->set_max_message_bytes(4 << 20);
   if (limits->max_queued_calls() == 0) limits->set_max_queued_calls(10000);
@@ -88,6 +92,20 @@ void ApplyDefaults(std::string_view directory, config::ServiceConfig& values) {
     limits->set_backlog_reports_per_second(2000);
   }
   DefaultEdgeLimits(limits);
+  if (limits->recoveries_per_hour() == 0) limits->set_recoveries_per_hour(10);
+  if (limits->enrollments_per_minute_per_address() == 0) {
+    limits->set_enrollments_per_minute_per_address(60);
+  }
+  if (limits->enrollments_per_minute_per_license() == 0) {
+    limits->set_enrollments_per_minute_per_license(120);
+  }
+  if (limits->calls_per_second_per_cluster() == 0) {
+    limits->set_calls_per_second_per_cluster(20);
+  }
+  if (values.has_enrollment_front()) {
+    std::string* socket = values.mutable_enrollment_front()->mutable_socket();
+    *socket = ResolvePath(directory, *socket);
+  }
   if (!values.has_write_behind_interval()) {
     *values.mutable_write_behind_interval() = TimeUtil::SecondsToDuration(5);
   }

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -15,15 +16,21 @@ constexpr std::string_view kNewerReflection =
 
 class Gate : public grpc::AuthMetadataProcessor {
  public:
-  Gate(Listener listener, bool reflection)
-      : listener_(listener), reflection_(reflection) {}
+  Gate(Listener listener, bool reflection, AdmitCall admit)
+      : listener_(listener),
+        reflection_(reflection),
+        admit_(std::move(admit)) {}
 
   bool IsBlocking() const override { return false; }
 
   grpc::Status Process(const InputMetadata& metadata,
-                       grpc::AuthContext* /*context*/,
-                       OutputMetadata* /*consumed*/,
+                       grpc::AuthContext* context, OutputMetadata* /*consumed*/,
                        OutputMetadata* /*response*/) override {
+    if (admit_ && !admit_(*context)) {
+      return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                          "RATE_LIMITED: too many calls; wait for the retry "
+                          "delay.");
+    }
     const auto found = metadata.find(":path");
     if (found != metadata.end()) {
       const std::string_view path(found->second.data(), found->second.size());
@@ -46,13 +53,15 @@ class Gate : public grpc::AuthMetadataProcessor {
  private:
   const Listener listener_;
   const bool reflection_;
+  const AdmitCall admit_;
 };
 
 }  // namespace
 
 std::shared_ptr<grpc::AuthMetadataProcessor> MakeGate(Listener listener,
-                                                      bool reflection) {
-  return std::make_shared<Gate>(listener, reflection);
+                                                      bool reflection,
+                                                      AdmitCall admit) {
+  return std::make_shared<Gate>(listener, reflection, std::move(admit));
 }
 
 }  // namespace mc::service

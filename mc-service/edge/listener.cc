@@ -97,7 +97,7 @@ absl::StatusOr<std::unique_ptr<ListenerServer>> ListenerServer::Start(
     builder.SetOption(std::make_unique<NoReflection>());
   }
   options.credentials->SetAuthMetadataProcessor(
-      MakeGate(options.listener, options.reflection));
+      MakeGate(options.listener, options.reflection, options.admit));
   result->external_ = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       options.credentials);

@@ -18,6 +18,7 @@
 #include "common/time/clock.h"
 #include "mc-service/edge/acceptor.h"
 #include "mc-service/edge/address.h"
+#include "mc-service/edge/gate.h"
 #include "mc-service/edge/policy.h"
 
 namespace mc::service {
@@ -44,6 +45,8 @@ class ListenerServer {
     std::vector<Network> proxies;
     // Not owned; they outlive the server.
     std::vector<grpc::Service*> services;
+    // Of the gate; null: every call may begin.
+    AdmitCall admit;
     // Their full names, for health.
     std::vector<std::string> service_names;
   };

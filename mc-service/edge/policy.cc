@@ -9,13 +9,29 @@ constexpr MethodPolicy Enrollment(std::string_view full_method) {
   return {full_method, Listener::kEnrollment, kAnonymous};
 }
 
-constexpr MethodPolicy Cluster(std::string_view full_method) {
-  return {full_method, Listener::kCluster, Caller::Kind::kCluster};
+constexpr MethodPolicy Cluster(std::string_view full_method, int cost = 1,
+                               size_t max_open = 0) {
+  return {.full_method = full_method,
+          .listener = Listener::kCluster,
+          .caller = Caller::Kind::kCluster,
+          .cost = cost,
+          .max_open = max_open};
 }
 
-constexpr MethodPolicy Fleet(std::string_view full_method, Role role) {
-  return {full_method, Listener::kOperator, Caller::Kind::kOperator, role};
+constexpr MethodPolicy Fleet(std::string_view full_method, Role role,
+                             size_t max_open = 0) {
+  return {.full_method = full_method,
+          .listener = Listener::kOperator,
+          .caller = Caller::Kind::kOperator,
+          .role = role,
+          .max_open = max_open};
 }
+
+// An open stream costs memory for as long as its caller likes. Agents need one
+// of each kind; after a lost connection the old one may be open beside it.
+constexpr size_t kMaxOpen = 16;
+// Signatures and rows of the store, for what an agent needs twice a month.
+constexpr int kCertificateCost = 5;
 
 constexpr MethodPolicy kPolicies[] = {
     Enrollment("/missioncontrol.v1.EnrollmentService/Install"),
@@ -23,10 +39,11 @@ constexpr MethodPolicy kPolicies[] = {
     Enrollment("/missioncontrol.v1.EnrollmentService/RecoverCertificate"),
 
     Cluster("/missioncontrol.v1.ClusterService/CheckLicense"),
-    Cluster("/missioncontrol.v1.ClusterService/StreamReports"),
+    Cluster("/missioncontrol.v1.ClusterService/StreamReports", 1, kMaxOpen),
     Cluster("/missioncontrol.v1.ClusterService/StreamHeartbeats"),
     Cluster("/missioncontrol.v1.ClusterService/CheckUpdates"),
-    Cluster("/missioncontrol.v1.ClusterService/RenewCertificate"),
+    Cluster("/missioncontrol.v1.ClusterService/RenewCertificate",
+            kCertificateCost),
     Cluster("/missioncontrol.v1.ClusterService/FetchSettings"),
     Cluster("/missioncontrol.v1.ClusterService/UploadDiagnostics"),
     Cluster("/missioncontrol.v1.ClusterService/ExchangeAuditHeads"),
@@ -42,17 +59,34 @@ constexpr MethodPolicy kPolicies[] = {
     Fleet("/missioncontrol.v1.FleetService/SuspendLicense", Role::kOperator),
     Fleet("/missioncontrol.v1.FleetService/ResumeLicense", Role::kOperator),
     Fleet("/missioncontrol.v1.FleetService/RevokeLicense", Role::kAdmin),
+    Fleet("/missioncontrol.v1.FleetService/CreateEnrollmentToken",
+          Role::kOperator),
+    Fleet("/missioncontrol.v1.FleetService/ListEnrollmentTokens",
+          Role::kViewer),
+    Fleet("/missioncontrol.v1.FleetService/DeleteEnrollmentToken",
+          Role::kOperator),
+    Fleet("/missioncontrol.v1.FleetService/CreateOperator", Role::kAdmin),
+    Fleet("/missioncontrol.v1.FleetService/ListOperators", Role::kViewer),
+    Fleet("/missioncontrol.v1.FleetService/UpdateOperator", Role::kAdmin),
+    Fleet("/missioncontrol.v1.FleetService/DeleteOperator", Role::kAdmin),
+    // For oneself; for others the handler asks for more.
+    Fleet("/missioncontrol.v1.FleetService/IssueOperatorCertificate",
+          Role::kViewer),
     Fleet("/missioncontrol.v1.FleetService/ListClusters", Role::kViewer),
     Fleet("/missioncontrol.v1.FleetService/GetCluster", Role::kViewer),
     Fleet("/missioncontrol.v1.FleetService/ReopenRegistration",
           Role::kOperator),
+    Fleet("/missioncontrol.v1.FleetService/ApproveRegistration",
+          Role::kOperator),
+    Fleet("/missioncontrol.v1.FleetService/AdoptCluster", Role::kOperator),
     Fleet("/missioncontrol.v1.FleetService/RevokeCluster", Role::kAdmin),
     Fleet("/missioncontrol.v1.FleetService/ListHealthReports", Role::kViewer),
     Fleet("/missioncontrol.v1.FleetService/ListConsumption", Role::kViewer),
     Fleet("/missioncontrol.v1.FleetService/ListUsage", Role::kViewer),
     Fleet("/missioncontrol.v1.FleetService/ListLedgerEntries", Role::kViewer),
     Fleet("/missioncontrol.v1.FleetService/VerifyLedger", Role::kOperator),
-    Fleet("/missioncontrol.v1.FleetService/WatchExchanges", Role::kViewer),
+    Fleet("/missioncontrol.v1.FleetService/WatchExchanges", Role::kViewer,
+          kMaxOpen),
     Fleet("/missioncontrol.v1.FleetService/ListExchangeCounts", Role::kViewer),
     Fleet("/missioncontrol.v1.FleetService/CreateRelease", Role::kOperator),
     Fleet("/missioncontrol.v1.FleetService/GetRelease", Role::kViewer),
@@ -74,8 +108,11 @@ constexpr MethodPolicy kPolicies[] = {
 
     {"/grpc.health.v1.Health/Check", Listener::kEvery, kAnonymous},
     {"/grpc.health.v1.Health/Watch", Listener::kEvery, kAnonymous},
-    {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-     Listener::kEvery, kAnonymous, Role::kViewer, /*reflection=*/true},
+    {.full_method =
+         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+     .listener = Listener::kEvery,
+     .caller = kAnonymous,
+     .reflection = true},
 };
 
 constexpr bool Contains(Listener set, Listener listener) {

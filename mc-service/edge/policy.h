@@ -3,6 +3,7 @@
 #ifndef MC_SERVICE_EDGE_POLICY_H_
 #define MC_SERVICE_EDGE_POLICY_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -19,6 +20,8 @@ struct Caller {
   Kind kind = Kind::kAnonymous;
   // The cluster's ID or the operator's name; empty for kAnonymous.
   std::string id;
+  // SHA-256 of the certified key's SubjectPublicKeyInfo; empty for kAnonymous.
+  std::string tls_key_digest;
   // Only of kOperator.
   Role role = Role::kViewer;
   // The peer's address as gRPC writes it, for logs.
@@ -43,6 +46,12 @@ struct MethodPolicy {
   Role role = Role::kViewer;
   // Served only where the configuration turns reflection on.
   bool reflection = false;
+  // How many calls it counts for of limits.calls_per_second_per_cluster; 0: not
+  // counted there.
+  int cost = 0;
+  // Streams of one caller that may be open at once; 0: not a stream, or bounded
+  // otherwise.
+  size_t max_open = 0;
 };
 
 // The whole table.

@@ -69,6 +69,29 @@ TEST(Policy, ReflectionIsDeniedWhereItIsOff) {
   EXPECT_EQ(FindPolicy(kMethod, Listener::kCluster, false), nullptr);
 }
 
+TEST(Policy, WhatClustersCallIsLimited) {
+  for (const MethodPolicy& policy : Policies()) {
+    EXPECT_EQ(policy.cost > 0, policy.listener == Listener::kCluster)
+        << policy.full_method;
+  }
+}
+
+TEST(Policy, NameThatIsOnlyAlikeIsDenied) {
+  for (const std::string_view method :
+       {"", "/", "//", "missioncontrol.v1.ClusterService/CheckLicense",
+        "/missioncontrol.v1.ClusterService/checklicense",
+        "/missioncontrol.v1.ClusterService/CheckLicense/",
+        "/missioncontrol.v1.ClusterService//CheckLicense",
+        "/missioncontrol.v1.ClusterService/CheckLicense?",
+        "/missioncontrol.v1.ClusterService/CheckLicense ",
+        "/missioncontrol.v1.ClusterService/",
+        "/missioncontrol.v1.ClusterService",
+        "/./missioncontrol.v1.ClusterService/CheckLicense",
+        "/missioncontrol.v1.ClusterService/Check%4Cicense"}) {
+    EXPECT_EQ(FindPolicy(method), nullptr) << method;
+  }
+}
+
 TEST(Policy, OperatorsMethodsAreForOperators) {
   for (const MethodPolicy& policy : Policies()) {
     EXPECT_EQ(policy.caller == Caller::Kind::kOperator,

@@ -96,7 +96,7 @@ class BalancersTest(pair.PairTest):
     def test_nginx(self):
         if shutil.which("nginx") is None:
             self.skipTest("nginx is not installed; run deploy/packages ci")
-        service = self.service(server_names=NAMES.values())
+        service, _ = self.service_with_front(server_names=NAMES.values())
         config = self.config("nginx-passthrough.conf", service)
         config.write_text(config.read_text()
                           + f"pid {self.folder}/nginx.pid;\n"
