@@ -180,7 +180,7 @@ class RenewalTest : public testing::Test {
   ClusterDirectory directory_{{.store = &store_, .clock = &clock_}};
   const CertificateAuthority authority_ =
       *CertificateAuthority::Create("Clusters", clock_.Now() - absl::Hours(1),
-                                    clock_.Now() + absl::Hours(24 * 3650));
+                                    clock_.Now() + absl::Hours(24 * 36500));
   const DocumentSigner signer_{PrivateKey::GenerateEd25519()};
   const EnrollmentDesk enrollment_{{.store = &store_,
                                     .directory = &directory_,
