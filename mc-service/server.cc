@@ -25,6 +25,7 @@
 #include "common/time/proto_time.h"
 #include "common/time/timer_queue.h"
 #include "common/tls/credentials.h"
+#include "common/tls/guard_reads.h"
 #include "mc-service/api/call.h"
 #include "mc-service/api/cluster_calls.h"
 #include "mc-service/api/cluster_service.h"
@@ -330,7 +331,11 @@ class RunningServer : public Server {
  public:
   explicit RunningServer(Options options)
       : options_(std::move(options)), store_metrics_(&metrics_) {}
-  ~RunningServer() override { Drain(); }
+  ~RunningServer() override {
+    Drain();
+    listeners_.clear();
+    StopGuardingReads();
+  }
 
   absl::Status Open() {
     absl::Status status = BuildGraph();
@@ -460,7 +465,25 @@ class RunningServer : public Server {
     return ends;
   }
 
+  // What an agent needs, and not much more: two streams for a call at most.
+  void GuardFrames() {
+    prometheus::Counter& ended = metrics_.AddCounter(
+        "hostile_connections_total",
+        "Connections that were ended for what their frames were.");
+    const double calls = values().limits().calls_per_second_per_cluster();
+    GuardOptions options;
+    options.limits.streams_per_second = 2 * calls;
+    options.limits.streams_at_once = 50 * calls;
+    options.clock = options_.clock;
+    options.on_ended = [&ended](std::string_view why) {
+      ended.Increment();
+      LogWarning("a connection was ended", {{"reason", std::string(why)}});
+    };
+    GuardReads(std::move(options));
+  }
+
   absl::Status Listen() {
+    GuardFrames();
     const config::Listeners& listeners = values().listeners();
     absl::Status status =
         Listen(Listener::kEnrollment, listeners.enrollment(), "",
