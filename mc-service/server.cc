@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -22,6 +23,7 @@
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/metrics/metrics_server.h"
+#include "common/retry/rate_limit.h"
 #include "common/time/proto_time.h"
 #include "common/time/timer_queue.h"
 #include "common/tls/credentials.h"
@@ -474,9 +476,15 @@ class RunningServer : public Server {
     GuardOptions options;
     options.limits.streams_per_second = 2 * calls;
     options.limits.streams_at_once = 50 * calls;
+    options.limits.empties_per_second = 100 * calls;
+    options.limits.empties_at_once = 1000 * calls;
     options.clock = options_.clock;
-    options.on_ended = [&ended](std::string_view why) {
+    // Whoever comes again and again does not fill the log.
+    auto lines = std::make_shared<RateLimit>(
+        RateLimit::Options{.burst = 10, .clock = options_.clock});
+    options.on_ended = [&ended, lines](std::string_view why) {
       ended.Increment();
+      if (lines->Take(why) > absl::ZeroDuration()) return;
       LogWarning("a connection was ended", {{"reason", std::string(why)}});
     };
     GuardReads(std::move(options));
