@@ -295,24 +295,26 @@ absl::Status RunningAgent::Open() {
   }
   WatchConnection();
   OpenLicense();
-  auto exchanges =
-      Exchanges::Create({.values = &configuration().values,
-                         .clock = options_.clock,
-                         .timers = &timers_,
-                         .executor = &executor_,
-                         .state = &state_,
-                         .outbox = outbox_.get(),
-                         .board = &board_,
-                         .other_master = &other_master_,
-                         .license = license_.get(),
-                         .events = &events_,
-                         .connection_watch = &*connection_watch_,
-                         .clock_watch = &clock_watch_,
-                         .health = Sources(),
-                         .license_key = options_.checked.files.license_key,
-                         .root_pem = options_.checked.files.root_pem,
-                         .proxy = options_.checked.files.proxy,
-                         .agent_instance_id = options_.instance_id});
+  auto exchanges = Exchanges::Create(
+      {.values = &configuration().values,
+       .clock = options_.clock,
+       .timers = &timers_,
+       .executor = &executor_,
+       .state = &state_,
+       .outbox = outbox_.get(),
+       .board = &board_,
+       .other_master = &other_master_,
+       .license = license_.get(),
+       .events = &events_,
+       .connection_watch = &*connection_watch_,
+       .clock_watch = &clock_watch_,
+       .health = Sources(),
+       .license_key = options_.checked.files.license_key,
+       .enrollment_token = {options_.enrollment_token,
+                            configuration().values.enrollment_token_file()},
+       .root_pem = options_.checked.files.root_pem,
+       .proxy = options_.checked.files.proxy,
+       .agent_instance_id = options_.instance_id});
   if (!exchanges.ok()) return exchanges.status();
   exchanges_ = *std::move(exchanges);
   status = Listen();

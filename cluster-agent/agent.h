@@ -19,6 +19,8 @@ class Agent {
     // The value of MC_JOIN_TOKEN, which takes the place of
     // site.join_token_file; empty: not set. A secret.
     std::string join_token = {};
+    // The value of MC_ENROLLMENT_TOKEN; empty: not set. A secret.
+    std::string enrollment_token = {};
     // Random, new at every start.
     std::string instance_id;
   };

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/crypto/authority.h"
 #include "common/crypto/certificate.h"
 #include "common/crypto/document.h"
@@ -23,20 +24,22 @@
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/metrics/metrics_server.h"
-#include "common/retry/rate_limit.h"
 #include "common/time/proto_time.h"
 #include "common/time/timer_queue.h"
-#include "common/tls/credentials.h"
 #include "common/tls/guard_reads.h"
+#include "common/tls/identity_cache.h"
 #include "mc-service/api/call.h"
 #include "mc-service/api/cluster_calls.h"
 #include "mc-service/api/cluster_service.h"
 #include "mc-service/api/enrollment_service.h"
 #include "mc-service/api/fleet_service.h"
 #include "mc-service/api/stream_registry.h"
+#include "mc-service/cli/authorities.h"
 #include "mc-service/cli/document_keys.h"
+#include "mc-service/domain/access/operator_desk.h"
 #include "mc-service/domain/enrollment/directory.h"
 #include "mc-service/domain/enrollment/enrollment_desk.h"
+#include "mc-service/domain/enrollment/renewal_desk.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
 #include "mc-service/domain/findings/gap_watch.h"
 #include "mc-service/domain/findings/gaps.h"
@@ -50,10 +53,18 @@
 #include "mc-service/domain/updates/release.h"
 #include "mc-service/domain/updates/updates.h"
 #include "mc-service/edge/call_limit.h"
+#include "mc-service/edge/edge_metrics.h"
+#include "mc-service/edge/edge_settings.h"
+#include "mc-service/edge/frame_limits.h"
 #include "mc-service/edge/guard.h"
 #include "mc-service/edge/listener.h"
+#include "mc-service/edge/listener_tls.h"
+#include "mc-service/edge/refused_identities.h"
 #include "mc-service/edge/service_metrics.h"
 #include "mc-service/edge/store_metrics.h"
+#include "mc-service/enroll/client_address.h"
+#include "mc-service/enroll/enrollment_limits.h"
+#include "mc-service/enroll/front_link.h"
 #include "mc-service/store/sqlite/sqlite_store.h"
 
 namespace mc::service {
@@ -86,6 +97,9 @@ constexpr absl::Duration kUpkeepInterval = absl::Hours(1);
 // A service that has just started has its clusters to answer.
 constexpr absl::Duration kFirstUpkeep = absl::Minutes(1);
 
+// Between two looks at the files of certificates and authorities.
+constexpr absl::Duration kTlsInterval = absl::Seconds(2);
+
 // What lives as long as the service, in the order in which it is built: each
 // part uses only parts above it.
 struct Graph {
@@ -93,11 +107,12 @@ struct Graph {
     std::unique_ptr<Store> store;
     DocumentSigner signer;
     CertificateAuthority cluster_ca;
+    CertificateAuthority operator_ca;
     DocumentKeyHistory key_history;
   };
 
   Graph(const config::ServiceConfig& values, const Clock* clock,
-        Metrics* metrics, Durable durable_parts)
+        Metrics* metrics, const ListenerTable* listeners, Durable durable_parts)
       : durable(std::move(durable_parts)),
         rpc_metrics(metrics),
         executor(values.limits().worker_threads(),
@@ -112,14 +127,32 @@ struct Graph {
         guard(
             {.trust_domain = values.trust_domain(),
              .find_cluster =
-                 [this](std::string_view id) { return FindCluster(id); },
+                 [this](std::string_view id) {
+                   return clusters.Registered(id);
+                 },
+             .admit_key =
+                 [this](const PeerIdentity& identity) {
+                   return renewals.Admit({identity.id, identity.spki_sha256,
+                                          identity.serial_hex,
+                                          identity.not_after});
+                 },
              .find_operator =
                  [this](std::string_view name) { return operators.Find(name); },
-             .clock = clock}),
+             .clock = clock,
+             .identities = &identities,
+             .real_peer =
+                 std::bind_front(&ListenerTable::RealPeer, listeners)}),
         call_limit({.calls_per_second = static_cast<double>(
                         values.limits().calls_per_second_per_cluster()),
                     .clock = clock,
-                    .on_refused = CountRefused(metrics)}),
+                    .identities = &identities,
+                    .on_refused = CountRefused(metrics),
+                    .on_offender =
+                        [listeners](std::string_view, std::string_view peer) {
+                          listeners->Cut(Listener::kCluster, peer,
+                                         "its cluster goes on calling many "
+                                         "times faster than it may");
+                        }}),
         calls({.executor = &executor,
                .guard = &guard,
                .limit = &call_limit,
@@ -139,6 +172,7 @@ struct Graph {
                     .certificate_lifetime =
                         *FromProto(values.certificates().cluster_lifetime()),
                     .older_document_keys = durable.key_history.keys}),
+        renewals(RenewalOptions(values, clock, metrics)),
         licenses(
             {.store = store(),
              .signer = &durable.signer,
@@ -152,21 +186,31 @@ struct Graph {
              .next_interval = IntervalOf(values.pacing().has_updates_interval(),
                                          values.pacing().updates_interval())}),
         releases({.store = store(), .signer = &durable.signer, .clock = clock}),
+        operator_desk({.store = store(),
+                       .directory = &operators,
+                       .authority = &durable.operator_ca,
+                       .clock = clock,
+                       .trust_domain = values.trust_domain(),
+                       .certificate_lifetime = *FromProto(
+                           values.certificates().operator_lifetime())}),
         reports(ReportOptions(clock, metrics)),
         retention(RetentionOptions(values, clock, metrics)),
         gaps(GapOptions(clock, metrics)),
-        enrollment_service({.runner = &calls, .desk = &enrollment}),
+        enrollment_limits(
+            {.per_minute_per_address =
+                 values.limits().enrollments_per_minute_per_address(),
+             .per_minute_per_license =
+                 values.limits().enrollments_per_minute_per_license(),
+             .clock = clock,
+             .metrics = metrics}),
+        enrollment_calls(EnrollmentCalls(clock, values.has_enrollment_front())),
+        enrollment_service({.runner = &enrollment_calls,
+                            .desk = &enrollment,
+                            .renewals = &renewals}),
         cluster_service(ClusterOptions(values, clock)),
         fleet_service(FleetOptions(clock)) {}
 
   Store* store() const { return durable.store.get(); }
-
-  // The cluster, if it may call.
-  absl::StatusOr<Cluster> FindCluster(std::string_view id) {
-    const absl::Status status = clusters.CheckRegistered(id);
-    if (!status.ok()) return status;
-    return clusters.Find(id);
-  }
 
   absl::StatusOr<StreamCaller> CheckStream(const PeerIdentity& identity,
                                            std::string_view peer,
@@ -174,22 +218,59 @@ struct Graph {
     const absl::StatusOr<Caller> caller =
         guard.Check(identity, peer, full_method);
     if (!caller.ok()) return caller.status();
-    const absl::StatusOr<Cluster> cluster = clusters.Find(caller->id);
+    const auto cluster = clusters.Registered(caller->id);
     if (!cluster.ok()) return cluster.status();
-    return StreamCaller{caller->id, cluster->remote_ui_requested};
+    return StreamCaller{.cluster_id = caller->id,
+                        .remote_ui_requested = (*cluster)->remote_ui_requested,
+                        .renewing_instance_id = (*cluster)->adopted_instance_id,
+                        .renewal_wanted = (*cluster)->password_digest.empty()};
   }
 
   void ClusterChanged(std::string_view id) {
     clusters.Invalidate(id);
     const absl::Status status = clusters.CheckRegistered(id);
+    refused.Update(id, status);
     if (absl::IsPermissionDenied(status)) streams.EndStreamsOf(id, status);
+  }
+
+  RenewalDesk::Options RenewalOptions(const config::ServiceConfig& values,
+                                      const Clock* clock, Metrics* metrics) {
+    prometheus::Counter& refused = metrics->AddCounter(
+        "recoveries_refused_total",
+        "Attempts to recover a certificate with wrong credentials.");
+    RenewalDesk::Options options;
+    options.store = store();
+    options.directory = &clusters;
+    options.clock = clock;
+    options.rules = {
+        .authority = &durable.cluster_ca,
+        .trust_domain = values.trust_domain(),
+        .lifetime = *FromProto(values.certificates().cluster_lifetime())};
+    options.recoveries_per_hour = values.limits().recoveries_per_hour();
+    options.on_clone = [this](std::string_view cluster_id,
+                              const std::vector<std::string>& agents) {
+      clones->Increment();
+      LogWarning(
+          "two keys follow one identity; a copy of the cluster's state is in "
+          "use, or was restored: ask the customer",
+          {{"cluster_id", cluster_id},
+           {"agent_instance_ids", absl::StrJoin(agents, " ")}});
+    };
+    options.on_adopted = [this](std::string_view cluster_id) {
+      presence.EndCloneSuspicion(cluster_id);
+      LogInfo("the adopted agent has its own key; its copies are out",
+              {{"cluster_id", cluster_id}});
+    };
+    options.on_refused = [&refused] { refused.Increment(); };
+    return options;
   }
 
   Presence::Options PresenceOptions(const config::ServiceConfig& values,
                                     Metrics* metrics) {
-    prometheus::Counter& clones = metrics->AddCounter(
+    clones = &metrics->AddCounter(
         "clones_suspected_total",
-        "Occurrences of two agents that beat in turn for one cluster.");
+        "Occurrences of two agents that beat in turn for one cluster, or of "
+        "two keys that follow one identity.");
     Presence::Options options;
     options.store = store();
     if (values.pacing().has_heartbeat_interval()) {
@@ -197,10 +278,10 @@ struct Graph {
           std::max(options.clone_window,
                    3 * *FromProto(values.pacing().heartbeat_interval()));
     }
-    options.on_clone = [&clones](std::string_view cluster_id,
-                                 std::string_view instance,
-                                 std::string_view other) {
-      clones.Increment();
+    options.on_clone = [this](std::string_view cluster_id,
+                              std::string_view instance,
+                              std::string_view other) {
+      clones->Increment();
       LogWarning(
           "two agents beat in turn for one cluster; ask the customer to "
           "stop the one whose state was copied",
@@ -270,6 +351,8 @@ struct Graph {
     options.streams.clock = clock;
     options.streams.registry = &streams;
     options.streams.metrics = &rpc_metrics;
+    options.streams.slow_reader_timeout =
+        *FromProto(values.limits().slow_reader_timeout());
     options.streams.exchanges = &exchanges;
     options.streams.limit = &call_limit;
     options.streams.overload_slots = &overload_slots;
@@ -285,6 +368,40 @@ struct Graph {
                    values.pacing().heartbeat_interval());
     options.check_license = std::bind_front(CheckLicense, std::cref(licenses));
     options.check_updates = std::bind_front(CheckUpdates, std::cref(updates));
+    options.renew_certificate =
+        std::bind_front(RenewCertificate, std::ref(renewals));
+    return options;
+  }
+
+  // Behind a front the front has limited addresses; licenses are limited here,
+  // where all calls come together.
+  CallRunner::Options EnrollmentCalls(const Clock* clock, bool front) {
+    CallRunner::Options options;
+    options.executor = &executor;
+    options.guard = &guard;
+    options.metrics = &rpc_metrics;
+    options.exchanges = &exchanges;
+    options.clock = clock;
+    options.overload_slots = &overload_slots;
+    const auto address = [front](const grpc::CallbackServerContext& context,
+                                 const Caller& caller) {
+      return front ? AddressFromFront(context) : AddressOf(caller.peer);
+    };
+    options.admit = [=, this](const grpc::CallbackServerContext& context,
+                              const Caller& caller,
+                              const google::protobuf::Message* request) {
+      const std::string client = address(context, caller);
+      absl::Status status =
+          front ? absl::OkStatus() : enrollment_limits.TakeAddress(client);
+      if (status.ok()) status = enrollment_limits.TakeLicense(client, request);
+      return status;
+    };
+    options.ended = [=, this](const grpc::CallbackServerContext& context,
+                              const Caller& caller,
+                              std::string_view full_method,
+                              const absl::Status& status) {
+      enrollment_limits.Ended(full_method, address(context, caller), status);
+    };
     return options;
   }
 
@@ -294,12 +411,15 @@ struct Graph {
     options.store = store();
     options.clock = clock;
     options.releases = &releases;
+    options.operators = &operator_desk;
     options.exchanges = &exchanges;
     options.streams = &streams;
     options.guard = &guard;
     options.executor = &executor;
     options.metrics = &rpc_metrics;
     options.cluster_changed = std::bind_front(&Graph::ClusterChanged, this);
+    options.suspicion_ended =
+        std::bind_front(&Presence::EndCloneSuspicion, &presence);
     options.has_gap = HasGap;
     return options;
   }
@@ -310,20 +430,28 @@ struct Graph {
   RetrySlots overload_slots;
   Admission backlog;
   ExchangeLog exchanges;
+  // Made with the presence.
+  prometheus::Counter* clones = nullptr;
   Presence presence;
   ClusterDirectory clusters;
   OperatorDirectory operators;
+  PeerIdentityCache identities;
+  RefusedIdentities refused;
   Guard guard;
   CallLimit call_limit;
   CallRunner calls;
   StreamRegistry streams;
   EnrollmentDesk enrollment;
+  RenewalDesk renewals;
   LicenseDesk licenses;
   UpdateDesk updates;
   ReleaseDesk releases;
+  OperatorDesk operator_desk;
   ReportDesk reports;
   Retention retention;
   GapWatch gaps;
+  EnrollmentLimits enrollment_limits;
+  CallRunner enrollment_calls;
   EnrollmentService enrollment_service;
   ClusterService cluster_service;
   FleetService fleet_service;
@@ -349,6 +477,7 @@ class RunningServer : public Server {
     ScheduleFlush();
     ScheduleUpkeep(kFirstUpkeep);
     ScheduleWatch();
+    ScheduleTls();
     SetServing(true);
     return absl::OkStatus();
   }
@@ -369,6 +498,7 @@ class RunningServer : public Server {
       threads.emplace_back(
           [&listener, deadline] { listener->Shutdown(deadline); });
     }
+    if (front_link_ != nullptr) front_link_->Shutdown(deadline);
     for (std::thread& thread : threads) thread.join();
     // No call is open any more: what is in memory now is all there is.
     if (timers_.has_value()) timers_->Stop();
@@ -400,20 +530,30 @@ class RunningServer : public Server {
     absl::StatusOr<DocumentKeyHistory> history =
         ReadDocumentKeyHistory(state());
     if (!history.ok()) return history.status();
-    const CertificateFiles files = state().ClusterCa();
-    const absl::StatusOr<std::string> ca = ReadFile(files.certificate);
-    if (!ca.ok()) return ca.status();
-    const absl::StatusOr<std::string> ca_key = ReadPrivateFile(files.key);
-    if (!ca_key.ok()) return ca_key.status();
-    absl::StatusOr<CertificateAuthority> authority =
-        CertificateAuthority::Load(*ca, *ca_key);
-    if (!authority.ok()) return authority.status();
+    absl::StatusOr<CertificateAuthority> cluster_ca =
+        LoadAuthority(state(), AuthorityKind::kCluster);
+    if (!cluster_ca.ok()) return cluster_ca.status();
+    absl::StatusOr<CertificateAuthority> operator_ca =
+        LoadAuthority(state(), AuthorityKind::kOperator);
+    if (!operator_ca.ok()) return operator_ca.status();
     graph_ = std::make_unique<Graph>(
-        values(), options_.clock, &metrics_,
+        values(), options_.clock, &metrics_, &listener_table_,
         Graph::Durable{*std::move(store), *std::move(signer),
-                       *std::move(authority), *std::move(history)});
+                       *std::move(cluster_ca), *std::move(operator_ca),
+                       *std::move(history)});
     AddMetrics();
-    return absl::OkStatus();
+    tls_.emplace(ListenerTls::Options{.state = state(),
+                                      .trust_domain = values().trust_domain(),
+                                      .identities = &graph_->identities,
+                                      .revoked =
+                                          [this](std::string_view id) {
+                                            return graph_->refused.Contains(id);
+                                          },
+                                      .clock = options_.clock,
+                                      .metrics = &metrics_});
+    tls_->Follow(AuthorityKind::kCluster, &graph_->durable.cluster_ca);
+    tls_->Follow(AuthorityKind::kOperator, &graph_->durable.operator_ca);
+    return graph_->refused.Load(graph_->store());
   }
 
   absl::StatusOr<std::unique_ptr<Store>> OpenStore() {
@@ -434,6 +574,10 @@ class RunningServer : public Server {
                       [this] { return graph_->executor.queued(); });
     metrics_.AddGauge("executor_queue_limit", "Calls that may wait.")
         .Set(static_cast<double>(values().limits().max_queued_calls()));
+    metrics_.AddGauge(
+        "store_failed",
+        "1 when nothing more is stored until the service is restarted.",
+        [this] { return store_metrics_.failed() ? 1.0 : 0.0; });
     metrics_.AddGauge("open_descriptors", "Descriptors that are open.",
                       [] { return OpenDescriptors(); });
     metrics_.AddGauge("descriptor_limit", "Descriptors that may be open.",
@@ -467,62 +611,51 @@ class RunningServer : public Server {
     return ends;
   }
 
-  // What an agent needs, and not much more: two streams for a call at most.
-  void GuardFrames() {
-    prometheus::Counter& ended = metrics_.AddCounter(
-        "hostile_connections_total",
-        "Connections that were ended for what their frames were.");
-    const double calls = values().limits().calls_per_second_per_cluster();
-    GuardOptions options;
-    options.limits.streams_per_second = 2 * calls;
-    options.limits.streams_at_once = 50 * calls;
-    options.limits.empties_per_second = 100 * calls;
-    options.limits.empties_at_once = 1000 * calls;
-    options.clock = options_.clock;
-    // Whoever comes again and again does not fill the log.
-    auto lines = std::make_shared<RateLimit>(
-        RateLimit::Options{.burst = 10, .clock = options_.clock});
-    options.on_ended = [&ended, lines](std::string_view why) {
-      ended.Increment();
-      if (lines->Take(why) > absl::ZeroDuration()) return;
-      LogWarning("a connection was ended", {{"reason", std::string(why)}});
-    };
-    GuardReads(std::move(options));
-  }
-
   absl::Status Listen() {
-    GuardFrames();
+    GuardFrames(values().limits().calls_per_second_per_cluster(),
+                options_.clock, &metrics_);
     const config::Listeners& listeners = values().listeners();
+    descriptors_ = DescriptorsForConnections();
     absl::Status status =
-        Listen(Listener::kEnrollment, listeners.enrollment(), "",
-               &graph_->enrollment_service,
-               v1::EnrollmentService::service_full_name(), ports_.enrollment);
-    status.Update(
-        Listen(Listener::kCluster, listeners.cluster(),
-               state().ClusterCa().certificate, &graph_->cluster_service,
-               v1::ClusterService::service_full_name(), ports_.cluster));
-    status.Update(
-        Listen(Listener::kOperator, listeners.operator_(),
-               state().OperatorCa().certificate, &graph_->fleet_service,
-               v1::FleetService::service_full_name(), ports_.operator_));
+        values().has_enrollment_front()
+            ? ListenForFront()
+            : Listen(Listener::kEnrollment, listeners.enrollment(),
+                     &graph_->enrollment_service,
+                     v1::EnrollmentService::service_full_name(),
+                     ports_.enrollment);
+    status.Update(Listen(
+        Listener::kCluster, listeners.cluster(), &graph_->cluster_service,
+        v1::ClusterService::service_full_name(), ports_.cluster));
+    status.Update(Listen(
+        Listener::kOperator, listeners.operator_(), &graph_->fleet_service,
+        v1::FleetService::service_full_name(), ports_.operator_));
+    std::vector<EdgeFigures> figures;
+    for (const auto& each : listeners_) {
+      figures.push_back(
+          {std::string(ListenerName(each->listener())),
+           [listener = each.get()] { return listener->figures(); }});
+    }
+    if (status.ok()) AddEdgeFigures(std::move(figures), &metrics_);
     return status;
   }
 
-  // Without a CA no client certificate is asked for.
+  // Instead of the enrollment listener, which is the front's.
+  absl::Status ListenForFront() {
+    const config::EnrollmentFront& front = values().enrollment_front();
+    auto link = FrontLink::Start(
+        {.socket = front.socket(),
+         .group = front.group(),
+         .max_message_bytes = values().limits().max_message_bytes(),
+         .service = &graph_->enrollment_service});
+    if (!link.ok()) return link.status();
+    front_link_ = *std::move(link);
+    return absl::OkStatus();
+  }
+
   absl::Status Listen(Listener listener, const config::Listener& settings,
-                      const std::string& client_ca_file, grpc::Service* service,
-                      const char* service_name, int& port) {
-    const auto chain = ReadFile(settings.certificate_file());
-    if (!chain.ok()) return chain.status();
-    const auto key = ReadPrivateFile(settings.key_file());
-    if (!key.ok()) return key.status();
-    ServerTls tls{*chain, *key, ""};
-    if (!client_ca_file.empty()) {
-      const auto client_ca = ReadFile(client_ca_file);
-      if (!client_ca.ok()) return client_ca.status();
-      tls.client_ca_pem = *client_ca;
-    }
-    auto credentials = MakeServerCredentials(tls, *options_.clock);
+                      grpc::Service* service, const char* service_name,
+                      int& port) {
+    auto credentials = tls_->Add(listener, settings);
     if (!credentials.ok()) return credentials.status();
     ListenerServer::Options options;
     options.listener = listener;
@@ -531,6 +664,9 @@ class RunningServer : public Server {
     options.reflection = settings.reflection();
     options.clock = options_.clock;
     options.max_message_bytes = values().limits().max_message_bytes();
+    options.memory_quota_bytes = values().limits().memory_quota_bytes();
+    options.limits = AcceptorLimits(values().limits(), listener, descriptors_);
+    options.proxies = Proxies(settings);
     options.services = {service};
     if (listener == Listener::kCluster) {
       options.admit = std::bind_front(&MayBegin, &graph_->call_limit);
@@ -539,6 +675,7 @@ class RunningServer : public Server {
     auto started = ListenerServer::Start(options);
     if (!started.ok()) return started.status();
     port = (*started)->port();
+    listener_table_.Add(started->get());
     listeners_.push_back(*std::move(started));
     return absl::OkStatus();
   }
@@ -600,14 +737,26 @@ class RunningServer : public Server {
     });
   }
 
+  void ScheduleTls() {
+    timers_->ScheduleAfter(kTlsInterval, [this] {
+      tls_->Poll();
+      ScheduleTls();
+    });
+  }
+
   const Options options_;
   Ports ports_;
   std::atomic<bool> serving_{false};
   bool drained_ = false;
   Metrics metrics_;
   StoreMetrics store_metrics_;
+  ListenerTable listener_table_;
   std::unique_ptr<Graph> graph_;
+  std::optional<ListenerTls> tls_;
+  // For connections.
+  int64_t descriptors_ = 0;
   std::vector<std::unique_ptr<ListenerServer>> listeners_;
+  std::unique_ptr<FrontLink> front_link_;
   std::optional<TimerQueue> timers_;
   std::unique_ptr<MetricsServer> metrics_server_;
 };

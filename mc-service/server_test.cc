@@ -30,6 +30,7 @@ using testing::ServiceFolder;
 
 constexpr char kClusterId[] = "0b9f3c52-6a0e-4d0e-9f64-1f6f3f2f0a11";
 constexpr char kRevokedId[] = "5d2a7d2e-33a5-4a5e-8f0e-6f1f7a9b0c22";
+constexpr char kPendingId[] = "2f9d1c3a-4b6e-4d7f-8a90-1b2c3d4e5f44";
 constexpr char kUnknownId[] = "7c1e9a4b-90b2-4c57-8a55-2d3e4f5a6b33";
 
 absl::Status Seed(const std::string& tls_key_digest, Writer& writer) {
@@ -47,9 +48,14 @@ absl::Status Seed(const std::string& tls_key_digest, Writer& writer) {
   cluster.id = kClusterId;
   cluster.license_id = license.id;
   cluster.tls_key_digest = tls_key_digest;
+  // Later than those of keys that are not known.
+  cluster.certificate_not_after = RealClock().Now() + absl::Hours(24 * 365);
   status.Update(writer.PutCluster(cluster));
   cluster.id = kRevokedId;
   cluster.registration = v1::REGISTRATION_STATUS_REVOKED;
+  status.Update(writer.PutCluster(cluster));
+  cluster.id = kPendingId;
+  cluster.registration = v1::REGISTRATION_STATUS_PENDING;
   status.Update(writer.PutCluster(cluster));
   status.Update(writer.PutOperator({.name = "viewer", .role = Role::kViewer}));
   return status;
@@ -222,17 +228,47 @@ TEST_F(ServerTest, HandshakeWithTheOtherListenersCertificateIsRefused) {
 
 TEST_F(ServerTest, ClusterMustBeRegisteredAndNotRevoked) {
   const ServiceFolder& folder = service_->folder();
-  constexpr char kMethod[] =
-      "/missioncontrol.v1.ClusterService/RenewCertificate";
+  constexpr char kMethod[] = "/missioncontrol.v1.ClusterService/FetchSettings";
   const auto reason = [&](const ClientIdentity& identity) {
     return ReasonOf(service_->Call(Listener::kCluster, identity, kMethod));
   };
   EXPECT_EQ(reason(service_->cluster()), v1::ERROR_REASON_NOT_SUPPORTED_YET);
   EXPECT_EQ(reason(folder.Cluster(kUnknownId)),
             v1::ERROR_REASON_IDENTITY_UNKNOWN);
-  EXPECT_EQ(reason(folder.Cluster(kRevokedId)),
-            v1::ERROR_REASON_IDENTITY_REVOKED);
-  EXPECT_EQ(reason(folder.Cluster("")), v1::ERROR_REASON_IDENTITY_MISSING);
+  EXPECT_EQ(reason(folder.Cluster(kPendingId)),
+            v1::ERROR_REASON_REGISTRATION_PENDING);
+}
+
+TEST_F(ServerTest, HandshakeOfARevokedOrNamelessClusterIsRefused) {
+  const ServiceFolder& folder = service_->folder();
+  for (const char* id : {kRevokedId, ""}) {
+    EXPECT_EQ(service_
+                  ->Call(Listener::kCluster, folder.Cluster(id),
+                         "/grpc.health.v1.Health/Check")
+                  .code(),
+              absl::StatusCode::kUnavailable)
+        << id;
+  }
+}
+
+TEST_F(ServerTest, HostileMethodPathsReachNoHandler) {
+  const std::string good = "/missioncontrol.v1.ClusterService/CheckLicense";
+  for (Listener listener : kListeners) {
+    RawClient client(service_->Connect(listener));
+    for (const std::string& method :
+         {std::string("/"), std::string("//"), std::string("/%2f"),
+          std::string("/missioncontrol.v1.ClusterService"),
+          std::string("/missioncontrol.v1.ClusterService/"), good + "/",
+          good + " ", good + "?x=1", "/" + good, good.substr(1),
+          std::string("/missioncontrol.v1.clusterservice/checklicense"),
+          std::string("/../missioncontrol.v1.ClusterService/CheckLicense"),
+          "/" + std::string(4000, 'a')}) {
+      const grpc::Status status = client.Call(method, "").status;
+      EXPECT_TRUE(DeniedByTable(status))
+          << ListenerName(listener) << " " << method << " "
+          << status.error_code() << " " << status.error_message();
+    }
+  }
 }
 
 TEST_F(ServerTest, KeyThatIsNotTheRegisteredOneIsRefused) {
@@ -240,7 +276,7 @@ TEST_F(ServerTest, KeyThatIsNotTheRegisteredOneIsRefused) {
   EXPECT_EQ(ReasonOf(service_->Call(
                 Listener::kCluster, other,
                 "/missioncontrol.v1.ClusterService/CheckLicense")),
-            v1::ERROR_REASON_IDENTITY_REVOKED);
+            v1::ERROR_REASON_MUST_REENROLL);
 }
 
 TEST_F(ServerTest, OperatorsRoleDecides) {
@@ -254,8 +290,16 @@ TEST_F(ServerTest, OperatorsRoleDecides) {
   EXPECT_EQ(reason(viewer, "ListRollouts"), v1::ERROR_REASON_NOT_SUPPORTED_YET);
   EXPECT_EQ(reason(viewer, "CreateRollout"),
             v1::ERROR_REASON_ROLE_NOT_SUFFICIENT);
-  EXPECT_EQ(reason(viewer, "RevokeCluster"),
-            v1::ERROR_REASON_ROLE_NOT_SUFFICIENT);
+  for (const char* method :
+       {"RevokeCluster", "CreateEnrollmentToken", "DeleteEnrollmentToken",
+        "ApproveRegistration", "CreateOperator", "UpdateOperator",
+        "DeleteOperator"}) {
+    EXPECT_EQ(reason(viewer, method), v1::ERROR_REASON_ROLE_NOT_SUFFICIENT)
+        << method;
+  }
+  EXPECT_EQ(reason(viewer, "ListOperators"), v1::ERROR_REASON_UNSPECIFIED);
+  EXPECT_EQ(reason(viewer, "IssueOperatorCertificate"),
+            v1::ERROR_REASON_CSR_MALFORMED);
   EXPECT_EQ(reason(folder.Admin(), "CreateRollout"),
             v1::ERROR_REASON_NOT_SUPPORTED_YET);
   EXPECT_EQ(reason(folder.Operator("stranger"), "ListRollouts"),

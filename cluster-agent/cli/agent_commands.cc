@@ -72,12 +72,13 @@ class EnrollmentCall {
          .backoff_initial = ToAbsl(values.schedule().backoff_initial()),
          .backoff_max = pause});
     if (!channel.ok()) return channel.status();
-    enrollment_ = std::make_unique<Enrollment>(
-        Enrollment::Options{.channel = *channel,
-                            .in_flight = &in_flight_,
-                            .executor = &executor_,
-                            .license_key = checked_.files.license_key,
-                            .agent_version = AgentVersion()});
+    enrollment_ = std::make_unique<Enrollment>(Enrollment::Options{
+        .channel = *channel,
+        .in_flight = &in_flight_,
+        .executor = &executor_,
+        .license_key = checked_.files.license_key,
+        .token = {EnvironmentEnrollmentToken(), values.enrollment_token_file()},
+        .agent_version = AgentVersion()});
     return absl::OkStatus();
   }
 
@@ -137,6 +138,11 @@ absl::StatusOr<std::optional<StateDirectory>> OpenUnlessRunning(
 
 }  // namespace
 
+std::string EnvironmentEnrollmentToken() {
+  const char* const token = std::getenv("MC_ENROLLMENT_TOKEN");
+  return token == nullptr ? "" : token;
+}
+
 std::string EnvironmentJoinToken() {
   const char* const token = std::getenv("MC_JOIN_TOKEN");
   return token == nullptr ? "" : token;
@@ -157,6 +163,7 @@ absl::Status RunAgent(const std::string& config_file) {
       Agent::Start({.checked = *std::move(checked),
                     .clock = &clock,
                     .join_token = EnvironmentJoinToken(),
+                    .enrollment_token = EnvironmentEnrollmentToken(),
                     .instance_id = instance_id});
   if (!agent.ok()) return agent.status();
   LogInfo("ready", {{"version", AgentVersion()}});
@@ -210,16 +217,16 @@ absl::Status RegisterOnce(const std::string& config_file, bool json) {
   absl::StatusOr<StateDirectory> state =
       StateDirectory::Open(checked->configuration.values.state_directory());
   if (!state.ok()) return state.status();
+  SharedState shared;
+  shared.directory = &*state;
   EnrollmentCall call(*checked);
   absl::Status status = call.Prepare();
   if (!status.ok()) return status;
   const absl::StatusOr<v1::RegisterResponse> answer =
       call.Wait<v1::RegisterResponse>([&](Enrollment& enrollment, auto done) {
-        enrollment.Register(*state, std::move(done));
+        enrollment.Register(shared, std::move(done));
       });
   if (!answer.ok()) return answer.status();
-  SharedState shared;
-  shared.directory = &*state;
   status =
       KeepRegistration(shared, checked->files.license_key, *answer, call.Now());
   if (!status.ok()) return status;

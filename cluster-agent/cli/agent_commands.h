@@ -10,6 +10,8 @@ namespace mc::agent {
 
 // The value of MC_JOIN_TOKEN; empty: not set. A secret.
 std::string EnvironmentJoinToken();
+// The same of MC_ENROLLMENT_TOKEN.
+std::string EnvironmentEnrollmentToken();
 
 // Runs until SIGTERM or SIGINT.
 absl::Status RunAgent(const std::string& config_file);

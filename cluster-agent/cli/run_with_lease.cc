@@ -134,6 +134,7 @@ absl::Status RunAsMaster(CheckedConfiguration checked,
       Agent::Start({.checked = std::move(checked),
                     .clock = &clock,
                     .join_token = EnvironmentJoinToken(),
+                    .enrollment_token = EnvironmentEnrollmentToken(),
                     .instance_id = instance_id});
   if (!agent.ok()) return agent.status();
   LogInfo("ready", {{"version", AgentVersion()}});

@@ -154,6 +154,7 @@ std::string TextOf(const v1::GetStatusResponse& status) {
                                            status.silent_nodes(), " silent"));
   lines.emplace_back("Certificate until",
                      TimeText(status.certificate_not_after()));
+  lines.emplace_back("Renewal at", TimeText(status.certificate_renews_at()));
   return absl::StrCat(Properties(lines), "\n", TableOf(status).Text());
 }
 
@@ -184,6 +185,11 @@ absl::Status ShowStatus(const CommonArguments& common, bool check) {
   }
   if (!status.other_master().empty()) {
     return absl::FailedPreconditionError(status.other_master());
+  }
+  if (status.has_certificate_not_after() &&
+      status.registration_state() == v1::REGISTRATION_STATE_NOT_REGISTERED) {
+    // It was registered, and the service has ended that.
+    return absl::PermissionDeniedError(status.waiting_for());
   }
   if (status.connection_state() != v1::CONNECTION_STATE_CONNECTED) {
     return absl::UnavailableError(

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "cluster-agent/doctor/local_checks.h"
 #include "cluster-agent/doctor/network_checks.h"
+#include "cluster-agent/doctor/renewal_check.h"
 #include "cluster-agent/doctor/service_call.h"
 #include "cluster-agent/domain/config/agent_config.h"
 #include "cluster-agent/domain/config/node_config.h"
@@ -51,6 +52,7 @@ class Doctor {
       AddNodeCertificate(values.state_directory());
     } else {
       AddAll(CheckOwnCertificates(values.state_directory(), clock_.Now()));
+      Add(CheckRenewal(values.state_directory(), clock_.Now()));
     }
     identity_ = LoadIdentity();
     for (const Destination& destination : Destinations()) Look(destination);
@@ -117,6 +119,13 @@ class Doctor {
   std::optional<OwnIdentity> LoadIdentity() const {
     const std::string directory =
         absl::StrCat(configuration_.values.state_directory(), "/");
+    // What was confirmed is the identity, though the other files may lag.
+    const auto renewal =
+        StateDirectory::ReadRenewal(configuration_.values.state_directory());
+    if (renewal.ok() && renewal->has_value() && (*renewal)->confirmed()) {
+      return OwnIdentity{(*renewal)->certificate_chain_pem(),
+                         (*renewal)->key_pem()};
+    }
     const auto chain =
         ReadFile(absl::StrCat(directory, state_files::kCertificate));
     const auto key =

@@ -193,8 +193,9 @@ CheckResults CheckOwnCertificates(const std::string& state_directory,
     if (file.extension() != ".crt") continue;
     results.push_back(JudgeCertificate(
         file, ReadFile(file),
-        "stop the agent and run cluster-agent register: it gets a fresh one "
-        "for the same keys",
+        "the running agent renews it from half of its life on, and asks for "
+        "another one when it has ended: look at what cluster-agent status "
+        "waits for",
         now));
   }
   if (results.empty()) {

@@ -42,27 +42,72 @@ Enrollment::Enrollment(Options options)
     : options_(std::move(options)),
       stub_(v1::EnrollmentService::NewStub(options_.channel)) {}
 
+void Enrollment::Use(std::shared_ptr<grpc::Channel> channel) {
+  std::shared_ptr<Stub> stub =
+      v1::EnrollmentService::NewStub(std::move(channel));
+  absl::MutexLock lock(&mutex_);
+  stub_.swap(stub);
+}
+
+std::shared_ptr<Enrollment::Stub> Enrollment::stub() {
+  absl::MutexLock lock(&mutex_);
+  return stub_;
+}
+
 void Enrollment::Install(const std::string& product_version, InstallDone done) {
   v1::InstallRequest request;
   request.set_license_key(options_.license_key);
   request.set_agent_version(options_.agent_version);
   request.set_product_version(product_version);
+  const std::shared_ptr<Stub> stub = this->stub();
   using Async = v1::EnrollmentService::StubInterface::async_interface;
   CallUnary<Async, v1::InstallRequest, v1::InstallResponse>(
-      options_.in_flight, options_.executor, stub_->async(), &Async::Install,
-      std::move(request), kDeadline, std::move(done));
+      options_.in_flight, options_.executor, stub->async(), &Async::Install,
+      std::move(request), kDeadline,
+      [stub,
+       done = std::move(done)](absl::StatusOr<v1::InstallResponse> answer) {
+        done(std::move(answer));
+      });
 }
 
-void Enrollment::Register(const StateDirectory& state, RegisterDone done) {
+void Enrollment::Register(SharedState& state, RegisterDone done) {
   v1::RegisterRequest request;
   request.set_license_key(options_.license_key);
-  request.set_cluster_id(state.cluster_id());
-  request.set_certificate_signing_request(state.request_der());
-  request.set_site_public_key(state.site_key().Ed25519Public());
+  if (!options_.token.empty()) {
+    absl::StatusOr<std::string> token = options_.token.Read();
+    if (!token.ok()) return done(token.status());
+    request.set_enrollment_token(*std::move(token));
+  }
+  {
+    absl::MutexLock lock(&state.mutex);
+    const StateDirectory& directory = *state.directory;
+    request.set_cluster_id(directory.cluster_id());
+    request.set_certificate_signing_request(directory.request_der());
+    request.set_site_public_key(directory.site_key().Ed25519Public());
+  }
+  const std::shared_ptr<Stub> stub = this->stub();
   using Async = v1::EnrollmentService::StubInterface::async_interface;
   CallUnary<Async, v1::RegisterRequest, v1::RegisterResponse>(
-      options_.in_flight, options_.executor, stub_->async(), &Async::Register,
-      std::move(request), kDeadline, std::move(done));
+      options_.in_flight, options_.executor, stub->async(), &Async::Register,
+      std::move(request), kDeadline,
+      [stub,
+       done = std::move(done)](absl::StatusOr<v1::RegisterResponse> answer) {
+        done(std::move(answer));
+      });
+}
+
+void Enrollment::Recover(v1::RecoverCertificateRequest request,
+                         RecoverDone done) {
+  const std::shared_ptr<Stub> stub = this->stub();
+  using Async = v1::EnrollmentService::StubInterface::async_interface;
+  CallUnary<Async, v1::RecoverCertificateRequest,
+            v1::RecoverCertificateResponse>(
+      options_.in_flight, options_.executor, stub->async(),
+      &Async::RecoverCertificate, std::move(request), kDeadline,
+      [stub, done = std::move(done)](
+          absl::StatusOr<v1::RecoverCertificateResponse> answer) {
+        done(std::move(answer));
+      });
 }
 
 absl::StatusOr<bool> NeedsInstall(const StateDirectory& state,
@@ -101,7 +146,8 @@ absl::Status KeepRegistration(SharedState& state,
                    v1::ERROR_REASON_IDENTITY_REVOKED,
                    "the registration was revoked");
     case v1::REGISTRATION_STATUS_PENDING:
-      return absl::AbortedError(
+      return Error(
+          absl::StatusCode::kAborted, v1::ERROR_REASON_REGISTRATION_PENDING,
           "an operator of your vendor has to approve the registration");
     default:
       return NotOurs("a status that this agent does not know");
@@ -119,6 +165,7 @@ absl::Status KeepRegistration(SharedState& state,
   registration.set_trust_domain(identity->trust_domain);
   *registration.mutable_document_keys() = answer.document_keys();
   *registration.mutable_registered_at() = mc::ToProto(now);
+  *registration.mutable_certified_at() = mc::ToProto(now);
   registration.set_license_key_masked(MaskLicenseKey(license_key));
   absl::MutexLock lock(&state.mutex);
   return state.directory->SaveRegistration(registration, *chain);

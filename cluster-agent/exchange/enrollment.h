@@ -7,8 +7,11 @@
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "cluster-agent/domain/config/enrollment_token.h"
 #include "cluster-agent/exchange/in_flight.h"
 #include "cluster-agent/state/state_directory.h"
 #include "common/executor/executor.h"
@@ -26,6 +29,8 @@ class Enrollment {
     Executor* executor = nullptr;
     // A secret.
     std::string license_key;
+    // Reads the token, anew at each registration; empty: none is sent.
+    EnrollmentTokenSource token = {};
     std::string agent_version;
   };
   explicit Enrollment(Options options);
@@ -37,11 +42,23 @@ class Enrollment {
   // The answer as it was given; not saved.
   using RegisterDone =
       std::function<void(absl::StatusOr<missioncontrol::v1::RegisterResponse>)>;
-  void Register(const StateDirectory& state, RegisterDone done);
+  void Register(SharedState& state, RegisterDone done);
+
+  using RecoverDone = std::function<void(
+      absl::StatusOr<missioncontrol::v1::RecoverCertificateResponse>)>;
+  void Recover(missioncontrol::v1::RecoverCertificateRequest request,
+               RecoverDone done);
+
+  // Calls from now on go there.
+  void Use(std::shared_ptr<grpc::Channel> channel) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  using Stub = missioncontrol::v1::EnrollmentService::Stub;
+  std::shared_ptr<Stub> stub() ABSL_LOCKS_EXCLUDED(mutex_);
+
   const Options options_;
-  const std::unique_ptr<missioncontrol::v1::EnrollmentService::Stub> stub_;
+  absl::Mutex mutex_;
+  std::shared_ptr<Stub> stub_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Keeps an installation, so that the same versions are not reported again.
@@ -56,9 +73,9 @@ absl::StatusOr<bool> NeedsInstall(const StateDirectory& state,
                                   const std::string& agent_version,
                                   const std::string& product_version);
 
-// Keeps a registration. ABORTED: an operator has to approve it first.
-// FAILED_PRECONDITION: it was revoked. UNAUTHENTICATED: what the service
-// answered is not this cluster's identity.
+// Keeps a registration. ABORTED (REGISTRATION_PENDING): an operator has to
+// approve it first. FAILED_PRECONDITION: it was revoked. UNAUTHENTICATED: what
+// the service answered is not this cluster's identity.
 absl::Status KeepRegistration(
     SharedState& state, const std::string& license_key,
     const missioncontrol::v1::RegisterResponse& answer, absl::Time now);

@@ -27,6 +27,25 @@ constexpr absl::Duration kProbeTimeout = absl::Seconds(3);
 // (The channel adds up to a fifth of its own.)
 constexpr double kChannelShare = 0.4;
 constexpr double kScheduleShare = 0.5;
+// While nothing is exchanged.
+constexpr absl::Duration kHaltedPause = absl::Minutes(10);
+
+v1::Pacing HaltedPacing() {
+  v1::Pacing pacing;
+  *pacing.mutable_retry_after() = mc::ToProto(kHaltedPause);
+  return pacing;
+}
+
+// A registration that waits for its approval asks again at the interval that
+// the service wishes.
+v1::Pacing RegistrationPacing(const v1::RegisterResponse& answer) {
+  v1::Pacing pacing = answer.pacing();
+  if (answer.status() == v1::REGISTRATION_STATUS_PENDING &&
+      !pacing.has_retry_after() && pacing.has_next_interval()) {
+    *pacing.mutable_retry_after() = pacing.next_interval();
+  }
+  return pacing;
+}
 
 }  // namespace
 
@@ -66,28 +85,29 @@ std::unique_ptr<PeriodicExchange> Exchanges::Make(
 }
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Exchanges::ChannelTo(
-    const std::string& address, const std::string& chain_pem) const {
+    const std::string& address, const std::string& chain_pem,
+    const std::string& key_pem) const {
   const config::Schedule& schedule = options_.values->schedule();
   return MakeChannel(
       {.address = address,
        .proxy = options_.proxy.ProxyFor(address),
-       .root_pem = options_.root_pem,
+       .root_pem = root_pem(),
        .cert_chain_pem = chain_pem,
-       .key_pem = chain_pem.empty()
-                      ? ""
-                      : options_.state->directory->tls_key().ToPem(),
+       .key_pem = key_pem,
        .backoff_initial = ToAbsl(schedule.backoff_initial()) * kChannelShare,
        .backoff_max = ToAbsl(schedule.backoff_max()) * kChannelShare});
 }
 
 absl::Status Exchanges::Prepare() {
-  const auto channel = ChannelTo(options_.values->service().enrollment(), "");
+  const auto channel =
+      ChannelTo(options_.values->service().enrollment(), "", "");
   if (!channel.ok()) return channel.status();
   enrollment_ = std::make_unique<Enrollment>(
       Enrollment::Options{.channel = *channel,
                           .in_flight = &in_flight_,
                           .executor = options_.executor,
                           .license_key = options_.license_key,
+                          .token = options_.enrollment_token,
                           .agent_version = options_.health.agent_version});
   const config::Schedule& schedule = options_.values->schedule();
   installation_ = Make(Exchange::kInstallation, nullptr, &Exchanges::Install);
@@ -98,12 +118,14 @@ absl::Status Exchanges::Prepare() {
                  &Exchanges::CheckHealth);
   updates_ =
       Make(Exchange::kUpdates, &schedule.updates(), &Exchanges::CheckUpdates);
+  PrepareIdentity();
   return BeginClusterExchanges();
 }
 
 absl::Status Exchanges::BeginClusterExchanges() {
   const StateDirectory& state = *options_.state->directory;
   std::string chain;
+  std::string key;
   {
     absl::MutexLock lock(&options_.state->mutex);
     const auto registration = state.LoadRegistration();
@@ -116,6 +138,7 @@ absl::Status Exchanges::BeginClusterExchanges() {
     document_keys_.Set({(*registration)->document_keys().begin(),
                         (*registration)->document_keys().end()});
     chain = **certificates;
+    key = state.tls_key().ToPem();
   }
   // The service decides, by its own clock: usage is recorded in any case.
   const absl::Status valid = CheckValidity(chain, options_.clock->Now());
@@ -124,11 +147,9 @@ absl::Status Exchanges::BeginClusterExchanges() {
                {{"detail", std::string(valid.message())}});
   }
   absl::StatusOr<std::shared_ptr<grpc::Channel>> channel =
-      ChannelTo(options_.values->service().cluster(), chain);
+      ChannelTo(options_.values->service().cluster(), chain, key);
   if (!channel.ok()) return channel.status();
-  channel_ = *std::move(channel);
-  stub_ = v1::ClusterService::NewStub(channel_);
-  raw_stub_ = std::make_unique<grpc::GenericStub>(channel_);
+  links_.Set(std::make_shared<ClusterLink>(*std::move(channel)));
   const std::string& address = options_.values->service().cluster();
   const auto on_over = [this, address](const absl::Status& status) {
     Note(address, status);
@@ -138,7 +159,7 @@ absl::Status Exchanges::BeginClusterExchanges() {
       EffectivePrivacy(*options_.values).remote_access() !=
       v1::REMOTE_ACCESS_POLICY_OFF;
   heartbeats_ = std::make_unique<Heartbeats>(Heartbeats::Options{
-      .stub = stub_.get(),
+      .links = &links_,
       .in_flight = &in_flight_,
       .executor = options_.executor,
       .clock = options_.clock,
@@ -149,13 +170,15 @@ absl::Status Exchanges::BeginClusterExchanges() {
                                  : &schedule.heartbeat_without_remote_access()),
       .draw = RandomDraw(),
       .beats = [this] { return Beats(); },
+      .on_directive =
+          [this](const v1::Directive& directive) { Obey(directive); },
       .on_over =
           [this, on_over](const absl::Status& status) {
             options_.other_master->StreamEnded(ReasonOf(status));
             on_over(status);
           }});
   reports_ = std::make_unique<Reports>(Reports::Options{
-      .stub = raw_stub_.get(),
+      .links = &links_,
       .in_flight = &in_flight_,
       .executor = options_.executor,
       .clock = options_.clock,
@@ -181,8 +204,11 @@ absl::Status Exchanges::BeginClusterExchanges() {
           [this](const v1::Pacing& pacing) { health_->SetPacing(pacing); }});
   options_.board->Registered();
   options_.license->Load(document_keys_.keys());
-  absl::MutexLock lock(&mutex_);
-  registered_ = true;
+  {
+    absl::MutexLock lock(&mutex_);
+    registered_ = true;
+  }
+  identity_->Start();
   return absl::OkStatus();
 }
 
@@ -193,6 +219,7 @@ void Exchanges::Start() {
     registered = registered_;
   }
   CheckVersion();
+  WatchRoots();
   health_->Now();
   if (registered) license_->Now();
 }
@@ -235,6 +262,9 @@ void Exchanges::Note(const std::string& address, const absl::Status& status) {
     }
     heartbeats_->Hold();
     reports_->Hold();
+    if (address == options_.values->service().cluster()) {
+      identity_->NotedUnreachable();
+    }
     // It finds out when the service is back, and comes first then. A service
     // that starts anew has lost all of its clusters at the same moment.
     license_->Within(ToAbsl(options_.values->schedule().backoff_initial()));
@@ -242,6 +272,9 @@ void Exchanges::Note(const std::string& address, const absl::Status& status) {
     options_.board->Reached();
     if (options_.connection_watch != nullptr) {
       options_.connection_watch->Restored();
+    }
+    if (address == options_.values->service().cluster()) {
+      identity_->Noted(status);
     }
   }
 }
@@ -256,7 +289,7 @@ void Exchanges::FindCause(const std::string& address) {
   probe.host = parts->first;
   probe.port = parts->second;
   probe.proxy = *std::move(proxy);
-  probe.root_pem = options_.root_pem;
+  probe.root_pem = root_pem();
   if (probe.root_pem.empty()) probe.root_pem = SystemRoots().value_or("");
   probe.timeout = kProbeTimeout;
   const bool begun =
@@ -281,7 +314,7 @@ void Exchanges::OpenStreams() {
   bool first = false;
   {
     absl::MutexLock lock(&mutex_);
-    if (stopping_) return;
+    if (stopping_ || !halted_.ok()) return;
     first = !std::exchange(updates_begun_, true);
   }
   heartbeats_->Open();
@@ -312,7 +345,7 @@ void Exchanges::Install(PeriodicExchange::Done done) {
 
 void Exchanges::Register(PeriodicExchange::Done done) {
   enrollment_->Register(
-      *options_.state->directory,
+      *options_.state,
       [this, done](const absl::StatusOr<v1::RegisterResponse>& answer) {
         NoteEnrollment(answer.status());
         if (!answer.ok()) return done(answer.status(), v1::Pacing());
@@ -320,7 +353,7 @@ void Exchanges::Register(PeriodicExchange::Done done) {
             KeepRegistration(*options_.state, options_.license_key, *answer,
                              options_.clock->Now());
         if (kept.ok()) kept = BeginClusterExchanges();
-        done(kept, answer->pacing());
+        done(kept, RegistrationPacing(*answer));
         if (!kept.ok()) return;
         LogInfo("registered",
                 {{"cluster_id", options_.state->directory->cluster_id()}});
@@ -329,10 +362,12 @@ void Exchanges::Register(PeriodicExchange::Done done) {
 }
 
 void Exchanges::CheckLicense(PeriodicExchange::Done done) {
+  const absl::Status halt = halted();
+  if (!halt.ok()) return done(halt, HaltedPacing());
   using Async = v1::ClusterService::StubInterface::async_interface;
   const absl::Time sent = options_.clock->Now();
-  CallUnary<Async, v1::CheckLicenseRequest, v1::CheckLicenseResponse>(
-      &in_flight_, options_.executor, stub_->async(), &Async::CheckLicense, {},
+  CallCluster<v1::CheckLicenseRequest, v1::CheckLicenseResponse>(
+      &links_, &in_flight_, options_.executor, &Async::CheckLicense, {},
       kDeadline,
       [this, sent,
        done](const absl::StatusOr<v1::CheckLicenseResponse>& answer) {
@@ -386,6 +421,8 @@ void Exchanges::CheckHealth(PeriodicExchange::Done done) {
 }
 
 void Exchanges::CheckUpdates(PeriodicExchange::Done done) {
+  const absl::Status halt = halted();
+  if (!halt.ok()) return done(halt, HaltedPacing());
   v1::CheckUpdatesRequest request;
   const absl::StatusOr<std::string> version = ProductVersion(options_.health);
   if (version.ok() && !version->empty()) {
@@ -396,8 +433,8 @@ void Exchanges::CheckUpdates(PeriodicExchange::Done done) {
   request.mutable_installed()->MergeFrom(
       options_.values->product().components());
   using Async = v1::ClusterService::StubInterface::async_interface;
-  CallUnary<Async, v1::CheckUpdatesRequest, v1::CheckUpdatesResponse>(
-      &in_flight_, options_.executor, stub_->async(), &Async::CheckUpdates,
+  CallCluster<v1::CheckUpdatesRequest, v1::CheckUpdatesResponse>(
+      &links_, &in_flight_, options_.executor, &Async::CheckUpdates,
       std::move(request), kDeadline,
       [this, done](const absl::StatusOr<v1::CheckUpdatesResponse>& answer) {
         Note(options_.values->service().cluster(), answer.status());

@@ -2,8 +2,6 @@
 #ifndef MC_CLUSTER_AGENT_EXCHANGE_EXCHANGES_H_
 #define MC_CLUSTER_AGENT_EXCHANGE_EXCHANGES_H_
 
-#include <grpcpp/generic/generic_stub.h>
-
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -24,8 +22,10 @@
 #include "cluster-agent/domain/license/license_keeper.h"
 #include "cluster-agent/domain/mastership/other_master.h"
 #include "cluster-agent/domain/proxy/proxy.h"
+#include "cluster-agent/exchange/cluster_link.h"
 #include "cluster-agent/exchange/enrollment.h"
 #include "cluster-agent/exchange/heartbeats.h"
+#include "cluster-agent/exchange/identity_keeper.h"
 #include "cluster-agent/exchange/in_flight.h"
 #include "cluster-agent/exchange/periodic_exchange.h"
 #include "cluster-agent/exchange/reports.h"
@@ -58,7 +58,8 @@ class Exchanges {
     HealthSources health;
     // A secret.
     std::string license_key;
-    // Empty: the system's CAs.
+    EnrollmentTokenSource enrollment_token = {};
+    // Empty: the system's CAs. Later ones are read from service.ca_file.
     std::string root_pem;
     ProxySettings proxy;
     // Random, new at every start.
@@ -79,7 +80,8 @@ class Exchanges {
   void Stop(absl::Duration grace);
 
  private:
-  explicit Exchanges(Options options) : options_(std::move(options)) {}
+  explicit Exchanges(Options options)
+      : options_(std::move(options)), root_pem_(options_.root_pem) {}
 
   absl::Status Prepare();
   Pacer::Options PacerFor(const google::protobuf::Duration* interval) const;
@@ -87,11 +89,28 @@ class Exchanges {
       Exchange exchange, const google::protobuf::Duration* interval,
       void (Exchanges::*attempt)(PeriodicExchange::Done));
   absl::StatusOr<std::shared_ptr<grpc::Channel>> ChannelTo(
-      const std::string& address, const std::string& chain_pem) const;
+      const std::string& address, const std::string& chain_pem,
+      const std::string& key_pem) const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::string root_pem() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Connects with the registered certificate.
   absl::Status BeginClusterExchanges() ABSL_LOCKS_EXCLUDED(mutex_);
   void OpenStreams() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // exchanges_identity.cc
+  void PrepareIdentity();
+  // The streams go over to the link in use.
+  void MoveStreams();
+  // Not OK: nothing is exchanged from now on. OK: it begins again.
+  void Halt(const absl::Status& why) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status halted() const ABSL_LOCKS_EXCLUDED(mutex_);
+  bool HandshakeRefused(const std::string& chain_pem,
+                        const std::string& key_pem);
+  // Looks at service.ca_file at intervals.
+  void WatchRoots();
+  void ReadRoots() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Obey(const missioncontrol::v1::Directive& directive);
+
   // What the end of a call says about the connection.
   void Note(const std::string& address, const absl::Status& status)
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -121,15 +140,17 @@ class Exchanges {
   std::unique_ptr<PeriodicExchange> health_;
   std::unique_ptr<PeriodicExchange> updates_;
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
+  std::string root_pem_ ABSL_GUARDED_BY(mutex_);
+  bool root_problem_told_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status halted_ ABSL_GUARDED_BY(mutex_);
   bool registered_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool updates_begun_ ABSL_GUARDED_BY(mutex_) = false;
   KeyRing document_keys_;
+  CurrentLink links_;
+  std::unique_ptr<IdentityKeeper> identity_;
   // Made once, when the cluster is registered; then they stay.
-  std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<missioncontrol::v1::ClusterService::Stub> stub_;
-  std::unique_ptr<grpc::GenericStub> raw_stub_;
   std::unique_ptr<Heartbeats> heartbeats_;
   std::unique_ptr<Reports> reports_;
 };

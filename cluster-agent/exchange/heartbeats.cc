@@ -22,6 +22,31 @@ void Heartbeats::Hold() {
   open_ = false;
 }
 
+void Heartbeats::Move() {
+  std::shared_ptr<Stream> stream;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (closed_ || stream_ == nullptr || moving_) return;
+    moving_ = true;
+    stream = stream_;
+    options_.timers->ScheduleAfter(
+        options_.liveness,
+        [this, number = stream_number_] { CutMoving(number); });
+  }
+  stream->HalfClose();
+}
+
+void Heartbeats::CutMoving(uint64_t stream_number) {
+  std::shared_ptr<Stream> stream;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stream_number != stream_number_ || !moving_) return;
+    stream = stream_;
+  }
+  if (stream == nullptr) return;
+  stream->Cancel(absl::DeadlineExceededError("the stream does not end"));
+}
+
 void Heartbeats::Close() {
   std::shared_ptr<Stream> stream;
   {
@@ -53,6 +78,7 @@ void Heartbeats::Due(uint64_t round) {
 
 std::shared_ptr<Heartbeats::Stream> Heartbeats::OpenStream(
     uint64_t stream_number) {
+  const std::shared_ptr<ClusterLink> link = options_.links->Get();
   return Stream::Open(
       {.in_flight = options_.in_flight,
        .executor = options_.executor,
@@ -61,18 +87,19 @@ std::shared_ptr<Heartbeats::Stream> Heartbeats::OpenStream(
              OnAnswer(stream_number, answer);
            },
        .on_over =
-           [this, stream_number](const absl::Status& status) {
-             OnOver(stream_number, status);
+           [this, stream_number, link](const absl::Status& status) {
+             OnOver(stream_number, link, status);
            }},
-      [this](grpc::ClientContext* context, Stream::Reactor* reactor) {
-        options_.stub->async()->StreamHeartbeats(context, reactor);
+      [&link](grpc::ClientContext* context, Stream::Reactor* reactor) {
+        link->stub->async()->StreamHeartbeats(context, reactor);
       });
 }
 
 void Heartbeats::Beat() {
   std::vector<v1::StreamHeartbeatsRequest> beats = options_.beats();
   absl::MutexLock lock(&mutex_);
-  if (closed_) return;
+  // The next stream begins with a beat.
+  if (closed_ || moving_) return;
   if (stream_ == nullptr) {
     sent_ = answered_ = 0;
     stream_ = OpenStream(++stream_number_);
@@ -105,6 +132,11 @@ void Heartbeats::CheckAnswers(uint64_t stream_number, int64_t expected) {
 
 void Heartbeats::OnAnswer(uint64_t stream_number,
                           const v1::StreamHeartbeatsResponse& answer) {
+  if (options_.on_directive) {
+    for (const v1::Directive& directive : answer.directives()) {
+      options_.on_directive(directive);
+    }
+  }
   absl::MutexLock lock(&mutex_);
   if (stream_number != stream_number_) return;
   pacing_ = answer.pacing();
@@ -115,7 +147,27 @@ void Heartbeats::OnAnswer(uint64_t stream_number,
   }
 }
 
-void Heartbeats::OnOver(uint64_t stream_number, const absl::Status& status) {
+void Heartbeats::Reopen(uint64_t stream_number) {
+  absl::MutexLock lock(&mutex_);
+  if (stream_number != stream_number_ || closed_) return;
+  stream_ = nullptr;
+  moving_ = false;
+  if (open_) Schedule(absl::ZeroDuration());
+}
+
+void Heartbeats::OnOver(uint64_t stream_number,
+                        const std::shared_ptr<ClusterLink>& link,
+                        const absl::Status& status) {
+  bool moved = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    moved = stream_number == stream_number_ && moving_;
+  }
+  if (moved) return Reopen(stream_number);
+  if (options_.links->TryElsewhere(
+          status, link, [this, stream_number] { Reopen(stream_number); })) {
+    return;
+  }
   // The service ends no stream with OK that we have not half-closed.
   const absl::Status end =
       status.ok() ? absl::UnavailableError("the service ended the stream")

@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "cluster-agent/exchange/client_stream.h"
+#include "cluster-agent/exchange/cluster_link.h"
 #include "cluster-agent/exchange/pacer.h"
 #include "cluster-agent/exchange/status_board.h"
 #include "common/time/clock.h"
@@ -26,7 +27,7 @@ namespace mc::agent {
 class Heartbeats {
  public:
   struct Options {
-    missioncontrol::v1::ClusterService::StubInterface* stub = nullptr;
+    CurrentLink* links = nullptr;
     InFlight* in_flight = nullptr;
     Executor* executor = nullptr;
     const Clock* clock = nullptr;
@@ -40,6 +41,8 @@ class Heartbeats {
     // The beats that are due now.
     std::function<std::vector<missioncontrol::v1::StreamHeartbeatsRequest>()>
         beats;
+    // Told what the service wants done; may be empty.
+    std::function<void(const missioncontrol::v1::Directive&)> on_directive = {};
     // Told how each stream ended.
     std::function<void(const absl::Status&)> on_over;
   };
@@ -49,6 +52,9 @@ class Heartbeats {
   void Open() ABSL_LOCKS_EXCLUDED(mutex_);
   // It does not: no new stream is opened until Open().
   void Hold() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ends the stream in order, and opens another one at once on the link that is
+  // in use then; after Hold() none.
+  void Move() ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends the stream in order.
   void Close() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -60,13 +66,16 @@ class Heartbeats {
   void Schedule(absl::Duration pause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Due(uint64_t round) ABSL_LOCKS_EXCLUDED(mutex_);
   void Beat() ABSL_LOCKS_EXCLUDED(mutex_);
+  void CutMoving(uint64_t stream_number) ABSL_LOCKS_EXCLUDED(mutex_);
   void CheckAnswers(uint64_t stream_number, int64_t expected)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void OnAnswer(uint64_t stream_number,
                 const missioncontrol::v1::StreamHeartbeatsResponse& answer)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  void OnOver(uint64_t stream_number, const absl::Status& status)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnOver(uint64_t stream_number, const std::shared_ptr<ClusterLink>& link,
+              const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A stream that had to make way for another one.
+  void Reopen(uint64_t stream_number) ABSL_LOCKS_EXCLUDED(mutex_);
   std::shared_ptr<Stream> OpenStream(uint64_t stream_number);
 
   const Options options_;
@@ -80,6 +89,8 @@ class Heartbeats {
   uint64_t round_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t stream_number_ ABSL_GUARDED_BY(mutex_) = 0;
   std::shared_ptr<Stream> stream_ ABSL_GUARDED_BY(mutex_);
+  // The stream was asked to end, for another one to take its place.
+  bool moving_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t sent_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t answered_ ABSL_GUARDED_BY(mutex_) = 0;
 };

@@ -21,9 +21,10 @@ constexpr absl::Duration kMaxPause = absl::Minutes(5);
 
 class HeartbeatsTest : public testing::Test {
  protected:
-  HeartbeatsTest() : stub_(v1::ClusterService::NewStub(service_.channel())) {
+  HeartbeatsTest() {
+    links_.Set(std::make_shared<ClusterLink>(service_.channel()));
     heartbeats_ = std::make_unique<Heartbeats>(Heartbeats::Options{
-        .stub = stub_.get(),
+        .links = &links_,
         .in_flight = &in_flight_,
         .executor = &executor_,
         .clock = &clock_,
@@ -62,7 +63,7 @@ class HeartbeatsTest : public testing::Test {
 
   SimulatedClock clock_{absl::FromUnixSeconds(1777888800)};
   FakeService service_{"cluster"};
-  std::unique_ptr<v1::ClusterService::Stub> stub_;
+  CurrentLink links_;
   InFlight in_flight_;
   Executor executor_{2, 100};
   TimerQueue timers_{&clock_};
@@ -138,6 +139,39 @@ TEST_F(HeartbeatsTest, PausesGrowWhileStreamsBreak) {
     last = UntilNext();
     clock_.Advance(last);
   }
+}
+
+// A new certificate has taken the old one's place.
+TEST_F(HeartbeatsTest, AMoveIsNoFailure) {
+  heartbeats_->Open();
+  service_.Beats(2);
+  ASSERT_TRUE(Eventually([&] { return Status().succeeded() == 1; }));
+  links_.Set(std::make_shared<ClusterLink>(service_.channel()));
+  heartbeats_->Move();
+  EXPECT_EQ(service_.EndedHeartbeats(1), 1);
+  EXPECT_TRUE(Eventually([&] {
+    clock_.Advance(absl::Milliseconds(1));
+    return Status().succeeded() == 2;
+  }));
+  EXPECT_EQ(service_.Beats(4).size(), 4u);
+  EXPECT_EQ(Status().failed(), 0);
+}
+
+TEST_F(HeartbeatsTest, ACertificateThatWasReplacedIsNoFailureEither) {
+  FakeService::Script script;
+  script.end_heartbeats = ToGrpc(Error(absl::StatusCode::kPermissionDenied,
+                                       v1::ERROR_REASON_MUST_RECOVER, "newer"));
+  service_.Set(script);
+  links_.BeginProof();
+  heartbeats_->Open();
+  EXPECT_EQ(service_.EndedHeartbeats(1), 1);
+  service_.Set({});
+  links_.Set(std::make_shared<ClusterLink>(service_.channel()));
+  EXPECT_TRUE(Eventually([&] {
+    clock_.Advance(absl::Milliseconds(1));
+    return Status().succeeded() == 1;
+  }));
+  EXPECT_EQ(Status().failed(), 0);
 }
 
 }  // namespace

@@ -36,6 +36,23 @@ std::string_view WhatToDo(v1::ErrorReason reason) {
              "cluster";
     case v1::ERROR_REASON_IDENTITY_REVOKED:
       return "this cluster's identity was revoked; ask your vendor";
+    case v1::ERROR_REASON_MUST_REENROLL:
+      return "another agent registered this cluster with keys of its own; if "
+             "this one is to be the cluster, ask your vendor to re-open the "
+             "registration, stop the agent, and run cluster-agent register";
+    case v1::ERROR_REASON_CREDENTIALS_REFUSED:
+      return "this cluster's certificate is good no more, and its password is "
+             "not accepted; ask your vendor to re-open the registration, stop "
+             "the agent, and run cluster-agent register";
+    case v1::ERROR_REASON_MUST_RECOVER:
+      return "the certificate is good no more; the agent asks for another one";
+    case v1::ERROR_REASON_REGISTRATION_PENDING:
+      return "an operator of your vendor has to approve this registration; the "
+             "agent asks again by itself";
+    case v1::ERROR_REASON_ENROLLMENT_TOKEN_REFUSED:
+      return "the license needs an enrollment token, and this one is missing, "
+             "expired or used; ask your vendor for one, and put it into "
+             "enrollment_token_file";
     case v1::ERROR_REASON_IDENTITY_UNKNOWN:
     case v1::ERROR_REASON_IDENTITY_MISSING:
     case v1::ERROR_REASON_IDENTITY_MISMATCH:

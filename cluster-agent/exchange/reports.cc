@@ -100,11 +100,22 @@ void Reports::Work() {
 
 absl::Status Reports::WorkOnce() {
   Phase phase;
+  bool moves = false;
+  uint64_t number = 0;
   {
     absl::MutexLock lock(&mutex_);
-    if (options_.clock->SinceBoot() < not_before_) return absl::OkStatus();
+    number = number_;
+    moves = phase_ == Phase::kSending && link_ != options_.links->Get();
+    if (!moves && options_.clock->SinceBoot() < not_before_) {
+      return absl::OkStatus();
+    }
     if (phase_ == Phase::kClosed && !open_) return absl::OkStatus();
     phase = phase_;
+  }
+  if (moves) {
+    // What was sent on it is still answered.
+    HalfClose(number);
+    return absl::OkStatus();
   }
   if (phase == Phase::kClosed) return OpenIfAnythingWaits();
   if (phase == Phase::kSending) return SendMore();

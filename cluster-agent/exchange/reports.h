@@ -3,8 +3,6 @@
 #ifndef MC_CLUSTER_AGENT_EXCHANGE_REPORTS_H_
 #define MC_CLUSTER_AGENT_EXCHANGE_REPORTS_H_
 
-#include <grpcpp/generic/generic_stub.h>
-
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -21,6 +19,7 @@
 #include "cluster-agent/domain/events/event_sink.h"
 #include "cluster-agent/exchange/backlog.h"
 #include "cluster-agent/exchange/client_stream.h"
+#include "cluster-agent/exchange/cluster_link.h"
 #include "cluster-agent/exchange/pacer.h"
 #include "cluster-agent/exchange/status_board.h"
 #include "cluster-agent/outbox/outbox.h"
@@ -35,7 +34,7 @@ namespace mc::agent {
 class Reports {
  public:
   struct Options {
-    grpc::GenericStub* stub = nullptr;
+    CurrentLink* links = nullptr;
     InFlight* in_flight = nullptr;
     Executor* executor = nullptr;
     const Clock* clock = nullptr;
@@ -70,7 +69,8 @@ class Reports {
   void Hold() ABSL_LOCKS_EXCLUDED(mutex_);
   void Close() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Something new may wait.
+  // Something new may wait; or the link is another one, and the stream has to
+  // go over to it.
   void Wake() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -100,7 +100,8 @@ class Reports {
   // How long the disk is left alone after it has failed.
   absl::Duration DiskPause() const;
 
-  std::shared_ptr<Stream> OpenStream(uint64_t number);
+  std::shared_ptr<Stream> OpenStream(uint64_t number)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnMessage(uint64_t number, const grpc::ByteBuffer& buffer);
   void OnWelcome(uint64_t number, const missioncontrol::v1::Welcome& welcome)
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -123,8 +124,10 @@ class Reports {
   // What became of a report is durable here, too, or could not be kept.
   void OnStored(uint64_t number, const Key& key, const absl::Status& status)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  void OnOver(uint64_t number, const absl::Status& status)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnOver(uint64_t number, const std::shared_ptr<ClusterLink>& link,
+              const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A stream that had to make way for one on another link.
+  void Reopen(uint64_t number) ABSL_LOCKS_EXCLUDED(mutex_);
 
   void Cut(uint64_t number, const absl::Status& why)
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -153,6 +156,7 @@ class Reports {
   uint64_t number_ ABSL_GUARDED_BY(mutex_) = 0;
   Phase phase_ ABSL_GUARDED_BY(mutex_) = Phase::kClosed;
   std::shared_ptr<Stream> stream_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<ClusterLink> link_ ABSL_GUARDED_BY(mutex_);
   // As Hello has declared them.
   Epochs epochs_ ABSL_GUARDED_BY(mutex_);
   // The last report of each lane that was sent on this stream.

@@ -15,6 +15,8 @@ constexpr char kMethod[] = "/missioncontrol.v1.ClusterService/StreamReports";
 }  // namespace
 
 std::shared_ptr<Reports::Stream> Reports::OpenStream(uint64_t number) {
+  const std::shared_ptr<ClusterLink> link = options_.links->Get();
+  link_ = link;
   return Stream::Open(
       {.in_flight = options_.in_flight,
        .executor = options_.executor,
@@ -22,15 +24,34 @@ std::shared_ptr<Reports::Stream> Reports::OpenStream(uint64_t number) {
            [this, number](grpc::ByteBuffer& buffer) {
              OnMessage(number, buffer);
            },
-       .on_over = [this, number](
-                      const absl::Status& status) { OnOver(number, status); }},
-      [this](grpc::ClientContext* context, Stream::Reactor* reactor) {
-        options_.stub->PrepareBidiStreamingCall(context, kMethod,
+       .on_over =
+           [this, number, link](const absl::Status& status) {
+             OnOver(number, link, status);
+           }},
+      [&link](grpc::ClientContext* context, Stream::Reactor* reactor) {
+        link->raw_stub.PrepareBidiStreamingCall(context, kMethod,
                                                 grpc::StubOptions(), reactor);
       });
 }
 
-void Reports::OnOver(uint64_t number, const absl::Status& status) {
+void Reports::Reopen(uint64_t number) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (number != number_) return;
+    phase_ = Phase::kClosed;
+    stream_ = nullptr;
+    link_ = nullptr;
+    ForgetWaiting();
+  }
+  Wake();
+}
+
+void Reports::OnOver(uint64_t number, const std::shared_ptr<ClusterLink>& link,
+                     const absl::Status& status) {
+  if (options_.links->TryElsewhere(status, link,
+                                   [this, number] { Reopen(number); })) {
+    return;
+  }
   absl::Status end = status;
   std::vector<v1::Lane> failed;
   {
@@ -53,6 +74,7 @@ void Reports::OnOver(uint64_t number, const absl::Status& status) {
     }
     phase_ = Phase::kClosed;
     stream_ = nullptr;
+    link_ = nullptr;
     ForgetWaiting();
   }
   for (const v1::Lane lane : failed) {

@@ -23,10 +23,11 @@ constexpr char kCluster[] = "0f8fad5b-d9cb-469f-a165-70867728950e";
 
 class ReportsTest : public testing::Test {
  protected:
-  ReportsTest() : stub_(service_.channel()) {
+  ReportsTest() {
+    links_.Set(std::make_shared<ClusterLink>(service_.channel()));
     outbox_.Open();
     reports_ = std::make_unique<Reports>(
-        Reports::Options{.stub = &stub_,
+        Reports::Options{.links = &links_,
                          .in_flight = &in_flight_,
                          .executor = &executor_,
                          .clock = &outbox_.clock,
@@ -82,7 +83,7 @@ class ReportsTest : public testing::Test {
   RecordingSink events_;
   FakeService service_{kCluster};
   KeyRing document_keys_{{service_.signer().document_key()}};
-  grpc::GenericStub stub_;
+  CurrentLink links_;
   InFlight in_flight_;
   Executor executor_{2, 100};
   TimerQueue timers_{&outbox_.clock};

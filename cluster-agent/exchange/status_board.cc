@@ -1,6 +1,7 @@
 #include "cluster-agent/exchange/status_board.h"
 
 #include "absl/strings/str_cat.h"
+#include "cluster-agent/domain/identity/renewal_plan.h"
 #include "cluster-agent/exchange/pacer.h"
 #include "common/log/log.h"
 #include "common/status/status.h"
@@ -12,8 +13,9 @@ namespace {
 namespace v1 = missioncontrol::v1;
 
 constexpr std::array<std::string_view, kExchanges> kNames = {
-    "installation", "registration", "license", "health_check",
-    "consumption",  "heartbeat",    "updates", "cluster_events",
+    "installation", "registration",   "license",
+    "health_check", "consumption",    "heartbeat",
+    "updates",      "cluster_events", "certificate",
 };
 
 }  // namespace
@@ -105,6 +107,25 @@ void StatusBoard::Registered() {
   registered_ = true;
 }
 
+void StatusBoard::SetIdentity(const absl::Status& trouble) {
+  absl::MutexLock lock(&mutex_);
+  const bool news = ReasonOf(identity_) != ReasonOf(trouble);
+  const bool had = !identity_.ok();
+  identity_ = trouble;
+  if (!news) return;
+  if (!trouble.ok()) {
+    LogError("the service does not take this cluster",
+             {{"result", ResultName(trouble)}, {"detail", Advice(trouble)}});
+  } else if (had) {
+    LogInfo("the service takes this cluster again");
+  }
+}
+
+void StatusBoard::SetRenewal(absl::Time at) {
+  absl::MutexLock lock(&mutex_);
+  *last_.mutable_certificate_renews_at() = mc::ToProto(at);
+}
+
 void StatusBoard::SetHealth(const v1::HealthCheckResult& result) {
   absl::MutexLock lock(&mutex_);
   *last_.mutable_last_health() = result;
@@ -130,6 +151,7 @@ void StatusBoard::SetUpdates(const std::vector<std::string>& available) {
 }
 
 v1::ConnectionState StatusBoard::State() const {
+  if (!identity_.ok()) return v1::CONNECTION_STATE_WAITING;
   if (!unreachable_.empty()) return v1::CONNECTION_STATE_WAITING;
   if (!registered_) return v1::CONNECTION_STATE_ENROLLING;
   return reached_ ? v1::CONNECTION_STATE_CONNECTED
@@ -137,6 +159,7 @@ v1::ConnectionState StatusBoard::State() const {
 }
 
 std::string StatusBoard::WaitingFor() const {
+  if (!identity_.ok()) return Advice(identity_);
   if (!unreachable_.empty() && !cause_.empty()) {
     return absl::StrCat("the service at ", unreachable_, ": ", cause_);
   }
@@ -157,7 +180,9 @@ std::string StatusBoard::WaitingFor() const {
 void StatusBoard::Fill(v1::GetStatusResponse& status) const {
   absl::MutexLock lock(&mutex_);
   status.MergeFrom(last_);
-  status.set_registration_state(registered_
+  // Whoever was refused by the service is registered no more.
+  const bool refused = VerdictOf(identity_) == Verdict::kStop;
+  status.set_registration_state(registered_ && !refused
                                     ? v1::REGISTRATION_STATE_REGISTERED
                                     : v1::REGISTRATION_STATE_NOT_REGISTERED);
   status.set_connection_state(State());

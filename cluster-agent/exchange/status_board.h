@@ -26,8 +26,9 @@ enum class Exchange {
   kHeartbeat,
   kUpdates,
   kClusterEvents,
+  kCertificate,
 };
-inline constexpr int kExchanges = 8;
+inline constexpr int kExchanges = 9;
 
 // As in GetStatus, for instance "health_check".
 std::string_view ExchangeName(Exchange exchange);
@@ -52,6 +53,12 @@ class StatusBoard {
   // the unreachable one.
   void Explain(std::string_view address, std::string_view cause);
   void Registered();
+
+  // What only a person can change about this cluster's identity; OK: nothing.
+  // It comes before all else that the agent waits for.
+  void SetIdentity(const absl::Status& trouble);
+  // When the certificate is to be renewed.
+  void SetRenewal(absl::Time at);
 
   void SetHealth(const missioncontrol::v1::HealthCheckResult& result);
   void SetConsumption(const missioncontrol::v1::ConsumptionResult& result);
@@ -80,6 +87,7 @@ class StatusBoard {
   mutable absl::Mutex mutex_;
   std::array<Record, kExchanges> records_ ABSL_GUARDED_BY(mutex_);
   bool registered_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status identity_ ABSL_GUARDED_BY(mutex_);
   // Since the last time that it could not be reached.
   bool reached_ ABSL_GUARDED_BY(mutex_) = false;
   // Where nobody answers, and how that shows; empty: it was not tried yet, or

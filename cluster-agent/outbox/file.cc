@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/files/files.h"
 
 namespace mc::agent {
 namespace {
@@ -30,11 +31,15 @@ absl::Status Damaged(const std::string& path, absl::string_view why) {
       "away and keep it: what only it holds will not be reported"));
 }
 
+std::string LockPath(const std::string& path) {
+  return absl::StrCat(path, ".lock");
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<OutboxLock>> OutboxLock::Take(
     const std::string& path) {
-  const std::string lock_path = absl::StrCat(path, ".lock");
+  const std::string lock_path = LockPath(path);
   const int file = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (file < 0) {
     return absl::FailedPreconditionError(
@@ -58,6 +63,10 @@ absl::StatusOr<std::unique_ptr<OutboxLock>> OutboxLock::Take(
 
 OutboxLock::~OutboxLock() { close(file_); }
 
+void OutboxLock::NoteFilled() const {
+  if (pwrite(file_, "1", 1, 0) == 1) fsync(file_);
+}
+
 absl::StatusOr<std::unique_ptr<Database>> OpenOutboxDatabase(
     const std::string& path, bool read_only) {
   const std::string wal = absl::StrCat(path, "-wal");
@@ -65,6 +74,9 @@ absl::StatusOr<std::unique_ptr<Database>> OpenOutboxDatabase(
     // SQLite would take the file for a new one and delete the log.
     return Damaged(path, absl::StrCat("it is missing or empty, but its log ",
                                       wal, " is there"));
+  }
+  if (FileExists(path) && FileSize(path) == 0 && FileSize(LockPath(path)) > 0) {
+    return Damaged(path, "it is empty, and was not");
   }
   Database::Options options;
   options.read_only = read_only;

@@ -23,6 +23,11 @@ class OutboxLock {
   OutboxLock(const OutboxLock&) = delete;
   OutboxLock& operator=(const OutboxLock&) = delete;
 
+  // To be called when the database has its tables: from then on an empty one is
+  // damaged. Where the disk does not take the note, it is called again at the
+  // next start.
+  void NoteFilled() const;
+
  private:
   explicit OutboxLock(int file) : file_(file) {}
   const int file_;

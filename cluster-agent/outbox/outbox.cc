@@ -116,6 +116,7 @@ absl::Status Outbox::Start() {
   Database& database = **opened;
   absl::Status status = sqlite::Migrate(database, kMigrations);
   if (!status.ok()) return status;
+  lock_->NoteFilled();
   const absl::Time now = options_.clock->Now();
   // A small log can start anew within the reserve when the disk is full.
   status = database.Exec("PRAGMA wal_autocheckpoint = 200;");

@@ -39,14 +39,6 @@ absl::Status Damaged(const std::string& path, std::string_view what) {
       "the directory away: the agent then starts as a new cluster"));
 }
 
-// The same for files that the service fills again.
-absl::Status DamagedAnswer(const std::string& path, std::string_view what) {
-  return absl::DataLossError(absl::StrCat(
-      path, " is damaged (", absl::string_view(what.data(), what.size()),
-      "); restore it from its backup, or move it away and start the agent: it "
-      "asks the service again"));
-}
-
 // Writes a file of the first start, and returns its text.
 absl::StatusOr<std::string> Create(const StateDirectory::Options& options,
                                    const std::string& name, std::string text) {
@@ -191,14 +183,6 @@ absl::Status SaveJson(const std::string& path, const Message& message) {
   return AtomicWrite(path, *text, 0600);
 }
 
-// Every certificate is one, and the first is the key's.
-absl::Status CheckChain(const std::string& pem, const PrivateKey& key) {
-  const absl::StatusOr<std::vector<std::string>> chain =
-      CertificateChainPemToDer(pem);
-  if (!chain.ok()) return chain.status();
-  return CheckKeyMatchesCertificate(pem, key.ToPem());
-}
-
 }  // namespace
 
 absl::StatusOr<StateDirectory> StateDirectory::Open(const Options& options) {
@@ -212,8 +196,9 @@ absl::StatusOr<StateDirectory> StateDirectory::Open(const Options& options) {
   }
   absl::StatusOr<DirectoryLock> lock = DirectoryLock::Acquire(options.path);
   if (!lock.ok()) return lock.status();
-  StateDirectory state(options.path, *std::move(lock));
-  const absl::Status status = state.LoadIdentity(options);
+  StateDirectory state(options, *std::move(lock));
+  absl::Status status = state.FinishRenewal();
+  if (status.ok()) status = state.LoadIdentity(options);
   if (!status.ok()) return status;
   return state;
 }
@@ -255,7 +240,7 @@ StateDirectory::LoadCertificateChain() const {
   const std::string path = FilePath(state_files::kCertificate);
   absl::StatusOr<std::optional<std::string>> chain = ReadOptional(path);
   if (!chain.ok() || !chain->has_value()) return chain;
-  const absl::Status usable = CheckChain(**chain, tls_key());
+  const absl::Status usable = CheckChain(**chain, tls_key().ToPem());
   if (!usable.ok()) {
     return DamagedAnswer(path, std::string(usable.message()));
   }
@@ -268,7 +253,8 @@ absl::Status StateDirectory::SaveRegistration(
   const std::string path = FilePath(state_files::kRegistration);
   const absl::StatusOr<std::string> text = ToJson(path, registration);
   if (!text.ok()) return text.status();
-  absl::Status status = CheckChain(certificate_chain_pem, tls_key());
+  absl::Status status = CheckChain(certificate_chain_pem, tls_key().ToPem());
+  if (status.ok()) status = RemoveRenewal();
   if (status.ok()) {
     status = AtomicWrite(FilePath(state_files::kCertificate),
                          certificate_chain_pem, 0600);

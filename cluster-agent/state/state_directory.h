@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "cluster-agent/state/directory_lock.h"
 #include "common/crypto/key.h"
 #include "missioncontrol/config/v1/agent_state.pb.h"
@@ -27,6 +28,7 @@ inline constexpr char kSiteKey[] = "site.key";      // Ed25519, PEM
 inline constexpr char kRequest[] = "request.der";   // PKCS #10 of tls.key
 inline constexpr char kCertificate[] = "tls.crt";   // PEM, leaf first
 inline constexpr char kRegistration[] = "registration.json";
+inline constexpr char kRenewal[] = "renewal.json";
 inline constexpr char kInstallation[] = "installed.json";
 inline constexpr char kLicense[] = "license.json";
 inline constexpr char kContact[] = "contact.json";
@@ -46,15 +48,18 @@ class StateDirectory {
     std::string path;
     // Told the name of each file that the first start made, when it is
     // durable; an error ends Open there. For tests of a start that is cut off.
-    std::function<absl::Status(const std::string& name)> on_created;
+    std::function<absl::Status(const std::string& name)> on_created = {};
+    // The same for each file that a renewal writes or removes.
+    std::function<absl::Status(const std::string& name)> on_renewal = {};
   };
 
   // Makes the directory when it is missing, locks it, and makes what the first
   // start needs in the order cluster ID, node ID, TLS key, site key, request:
   // a start that is cut off anywhere is finished by the next one, with what
-  // the first one made. A missing request alone is made again.
+  // the first one made. A missing request alone is made again. A renewal that
+  // was confirmed is finished.
   static absl::StatusOr<StateDirectory> Open(const std::string& path) {
-    return Open(Options{.path = path, .on_created = nullptr});
+    return Open(Options{.path = path});
   }
   static absl::StatusOr<StateDirectory> Open(const Options& options);
 
@@ -82,7 +87,8 @@ class StateDirectory {
 
   // The certificates first: whoever finds a registration finds them. Refuses
   // what the Load functions would call damaged, and a first certificate for
-  // another key than tls_key.
+  // another key than tls_key. A renewal under way is gone before: whatever it
+  // holds is worth nothing after a registration.
   absl::Status SaveRegistration(
       const missioncontrol::config::v1::AgentRegistration& registration,
       const std::string& certificate_chain_pem);
@@ -96,16 +102,54 @@ class StateDirectory {
   absl::Status SaveDocumentKeys(
       const std::vector<missioncontrol::v1::DocumentKey>& keys);
 
+  // A certificate on its way into the place of the present one. Two phases:
+  // until the service has accepted a call with the new one, the present one
+  // stays what it is; from then on the new one takes its place, and a start
+  // finishes what was cut off.
+  //
+  // The renewal under way; absent: none.
+  absl::StatusOr<std::optional<missioncontrol::config::v1::AgentRenewal>>
+  LoadRenewal() const;
+  // The same of a directory that another process may hold.
+  static absl::StatusOr<std::optional<missioncontrol::config::v1::AgentRenewal>>
+  ReadRenewal(const std::string& directory);
+  // Begins one with a new key, or gives what is under way, so that the service
+  // is asked for the same key until it has answered.
+  absl::StatusOr<missioncontrol::config::v1::AgentRenewal> DrawRenewal(
+      absl::Time now);
+  // Keeps what the service answered. FAILED_PRECONDITION where the certificate
+  // is for another key than the renewal's.
+  absl::Status KeepRenewal(const std::string& certificate_chain_pem,
+                           const std::string& password, absl::Time now);
+  // The service does not take its certificate: begins anew with another key,
+  // but keeps the password, which may be the one that is good.
+  absl::Status RejectRenewal(absl::Time now);
+  // The service has accepted it: it takes the place of tls_key, of the
+  // certificates and of the password. Called again it goes on where it failed.
+  absl::Status ConfirmRenewal();
+
   // Where a file of the directory is, for credentials that read it themselves.
   std::string FilePath(const std::string& name) const;
 
  private:
-  StateDirectory(std::string path, DirectoryLock lock)
-      : path_(std::move(path)), lock_(std::move(lock)) {}
+  StateDirectory(const Options& options, DirectoryLock lock)
+      : path_(options.path),
+        on_renewal_(options.on_renewal),
+        lock_(std::move(lock)) {}
 
   absl::Status LoadIdentity(const Options& options);
+  // Where a confirmed renewal was cut off.
+  absl::Status FinishRenewal();
+  absl::Status WriteRenewal(
+      const missioncontrol::config::v1::AgentRenewal& renewal);
+  absl::Status SaveRenewal(
+      const missioncontrol::config::v1::AgentRenewal& renewal);
+  // Durable when it returns, or already gone.
+  absl::Status RemoveRenewal();
+  absl::Status WriteRenewed(const std::string& name, const std::string& text);
 
   std::string path_;
+  std::function<absl::Status(const std::string& name)> on_renewal_;
   DirectoryLock lock_;
   std::string cluster_id_;
   std::string node_id_;

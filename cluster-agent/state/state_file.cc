@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/crypto/certificate.h"
 #include "common/files/files.h"
 
 namespace mc::agent {
@@ -43,6 +44,20 @@ absl::StatusOr<std::string> JsonOf(const std::string& path,
     return absl::InternalError(absl::StrCat("cannot write ", path, " as JSON"));
   }
   return text;
+}
+
+absl::Status DamagedAnswer(const std::string& path, std::string_view what) {
+  return absl::DataLossError(absl::StrCat(
+      path, " is damaged (", absl::string_view(what.data(), what.size()),
+      "); restore it from its backup, or move it away and start the agent: it "
+      "asks the service again"));
+}
+
+absl::Status CheckChain(const std::string& chain_pem,
+                        const std::string& key_pem) {
+  const auto chain = CertificateChainPemToDer(chain_pem);
+  if (!chain.ok()) return chain.status();
+  return CheckKeyMatchesCertificate(chain_pem, key_pem);
 }
 
 }  // namespace mc::agent

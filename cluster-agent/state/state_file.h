@@ -4,7 +4,9 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "google/protobuf/message.h"
 
@@ -25,6 +27,13 @@ absl::StatusOr<bool> ReadJsonFile(const std::string& path,
 // `path` is where it will be saved, for the error.
 absl::StatusOr<std::string> JsonOf(const std::string& path,
                                    const google::protobuf::Message& message);
+
+// DATA_LOSS, for a file that the service fills again.
+absl::Status DamagedAnswer(const std::string& path, std::string_view what);
+
+// Every certificate of the text is one, and the first is the key's.
+absl::Status CheckChain(const std::string& chain_pem,
+                        const std::string& key_pem);
 
 }  // namespace mc::agent
 

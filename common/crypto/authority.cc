@@ -174,9 +174,10 @@ absl::StatusOr<CertificateAuthority> CertificateAuthority::Load(
 
 absl::StatusOr<std::string> CertificateAuthority::Issue(
     const IssueSpec& spec) const {
+  const Issuer& current = Current();
   // Parsed anew, so that issuing from several threads shares nothing.
   absl::StatusOr<openssl::Certificate> issuer =
-      openssl::CertificateFromDer(cert_der_);
+      openssl::CertificateFromDer(current.cert_der);
   if (!issuer.ok()) return issuer.status();
   const auto* begin =
       reinterpret_cast<const unsigned char*>(spec.spki_der.data());
@@ -216,7 +217,45 @@ absl::StatusOr<std::string> CertificateAuthority::Issue(
                "keyid:always");
   set = AddAlternativeNames(raw, spec);
   if (!set.ok()) return set;
-  return SignedDer(raw, key_);
+  return SignedDer(raw, current.key);
+}
+
+CertificateAuthority::CertificateAuthority(PrivateKey key, std::string cert_der,
+                                           std::string cert_pem)
+    : issuers_(std::make_unique<Issuers>()) {
+  absl::MutexLock lock(&issuers_->mutex);
+  issuers_->all.push_back(std::make_shared<const Issuer>(
+      Issuer{std::move(key), std::move(cert_der), std::move(cert_pem)}));
+}
+
+const CertificateAuthority::Issuer& CertificateAuthority::Current() const {
+  absl::MutexLock lock(&issuers_->mutex);
+  return *issuers_->all.back();
+}
+
+void CertificateAuthority::Replace(const CertificateAuthority& next) {
+  std::shared_ptr<const Issuer> issuer;
+  {
+    absl::MutexLock lock(&next.issuers_->mutex);
+    issuer = next.issuers_->all.back();
+  }
+  absl::MutexLock lock(&issuers_->mutex);
+  issuers_->all.push_back(std::move(issuer));
+}
+
+const std::string& CertificateAuthority::IssuerOf(
+    std::string_view leaf_der) const {
+  std::vector<std::shared_ptr<const Issuer>> all;
+  {
+    absl::MutexLock lock(&issuers_->mutex);
+    if (issuers_->all.size() == 1) return issuers_->all.back()->cert_der;
+    all = issuers_->all;
+  }
+  const auto found =
+      std::find_if(all.rbegin(), all.rend(), [&](const auto& issuer) {
+        return VerifyIssuedBy(leaf_der, issuer->cert_der).ok();
+      });
+  return (found == all.rend() ? all.back() : *found)->cert_der;
 }
 
 }  // namespace mc

@@ -2,12 +2,15 @@
 #ifndef COMMON_CRYPTO_AUTHORITY_H_
 #define COMMON_CRYPTO_AUTHORITY_H_
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/crypto/key.h"
 
@@ -30,7 +33,7 @@ struct IssueSpec {
   std::string common_name;
 };
 
-// Move-only; const use is thread-safe.
+// Move-only; everything else is thread-safe.
 class CertificateAuthority {
  public:
   // A self-signed root (CA:true, path length 0, for signing certificates and
@@ -43,9 +46,10 @@ class CertificateAuthority {
   static absl::StatusOr<CertificateAuthority> Load(std::string_view cert_pem,
                                                    std::string_view key_pem);
 
-  const std::string& cert_pem() const { return cert_pem_; }
-  const std::string& cert_der() const { return cert_der_; }
-  std::string key_pem() const { return key_.ToPem(); }
+  // Of the key that issues now; as long-lived as this object.
+  const std::string& cert_pem() const { return Current().cert_pem; }
+  const std::string& cert_der() const { return Current().cert_der; }
+  std::string key_pem() const { return Current().key.ToPem(); }
 
   // A leaf certificate in DER: a serial of 128 random bits, CA:false, for
   // digital signatures and the named purposes. Dates outside the authority's
@@ -53,16 +57,32 @@ class CertificateAuthority {
   // cannot be certified.
   absl::StatusOr<std::string> Issue(const IssueSpec& spec) const;
 
- private:
-  CertificateAuthority(PrivateKey key, std::string cert_der,
-                       std::string cert_pem)
-      : key_(std::move(key)),
-        cert_der_(std::move(cert_der)),
-        cert_pem_(std::move(cert_pem)) {}
+  // From now on everything is issued with the key of `next`.
+  void Replace(const CertificateAuthority& next);
 
-  PrivateKey key_;
-  std::string cert_der_;
-  std::string cert_pem_;
+  // The authority's certificate, in DER, with whose key this leaf was issued:
+  // the current one, or one that was replaced since. Where it is none of them,
+  // the current one.
+  const std::string& IssuerOf(std::string_view leaf_der) const;
+
+ private:
+  struct Issuer {
+    PrivateKey key;
+    std::string cert_der;
+    std::string cert_pem;
+  };
+  struct Issuers {
+    mutable absl::Mutex mutex;
+    // The current one last. None goes while the authority is there.
+    std::vector<std::shared_ptr<const Issuer>> all ABSL_GUARDED_BY(mutex);
+  };
+
+  CertificateAuthority(PrivateKey key, std::string cert_der,
+                       std::string cert_pem);
+
+  const Issuer& Current() const;
+
+  std::unique_ptr<Issuers> issuers_;
 };
 
 }  // namespace mc

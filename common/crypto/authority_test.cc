@@ -150,5 +150,29 @@ TEST(Authority, LoadTakesOnlyAnAuthoritysMatchingPair) {
             absl::StatusCode::kInvalidArgument);
 }
 
+TEST(Authority, IssuesWithTheKeyThatFollowedAndKnowsWhoIssuedWhat) {
+  const absl::Time now = absl::FromUnixSeconds(1'800'000'000);
+  const auto make = [&] {
+    return *CertificateAuthority::Create("CA", now, now + absl::Hours(24));
+  };
+  CertificateAuthority authority = make();
+  const CertificateAuthority next = make();
+  const std::string first_der = authority.cert_der();
+  IssueSpec spec;
+  spec.spki_der = PrivateKey::GenerateP256().PublicSpkiDer();
+  spec.not_before = now;
+  spec.not_after = now + absl::Hours(1);
+  const std::string early = *authority.Issue(spec);
+  EXPECT_EQ(authority.IssuerOf(early), first_der);
+  authority.Replace(next);
+  const std::string late = *authority.Issue(spec);
+  EXPECT_EQ(authority.cert_der(), next.cert_der());
+  EXPECT_EQ(authority.cert_pem(), next.cert_pem());
+  EXPECT_EQ(authority.key_pem(), next.key_pem());
+  EXPECT_EQ(authority.IssuerOf(early), first_der);
+  EXPECT_EQ(authority.IssuerOf(late), next.cert_der());
+  EXPECT_TRUE(VerifyIssuedBy(late, next.cert_der()).ok());
+}
+
 }  // namespace
 }  // namespace mc

@@ -36,6 +36,7 @@ inline void FreeExtensions(STACK_OF(X509_EXTENSION) * extensions) {
   sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
 }
 inline void FreeBytes(unsigned char* bytes) { OPENSSL_free(bytes); }
+inline void FreeText(char* text) { OPENSSL_free(text); }
 
 using Bio = Owner<BIO, BIO_free_all>;
 using Pkey = Owner<EVP_PKEY, EVP_PKEY_free>;

@@ -54,10 +54,11 @@ bool IsMember(gid_t group) {
 }
 
 // How a mounted secret looks to a program without root's rights: root owns it,
-// and lets one group read it that the program is in.
+// and lets one group read it that the program is in; or root's own group, where
+// the program was let in by an access list, as systemd passes credentials.
 bool IsMountedSecret(const struct stat& info) {
   return info.st_uid == 0 && geteuid() != 0 && (info.st_mode & 037) == 0 &&
-         IsMember(info.st_gid);
+         (info.st_gid == 0 || IsMember(info.st_gid));
 }
 
 absl::Status CheckOwnerOnly(const struct stat& info, const std::string& path,

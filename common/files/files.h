@@ -30,7 +30,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
                                      size_t max_bytes = kMaxFileBytes);
 
 // As ReadFile, for a file that only its owner may read or write, or that root
-// lets nobody else read but a group of this process (as secrets are mounted):
+// lets nobody else read but a group of this process (as secrets are mounted),
+// or root's own group (as systemd passes credentials, by an access list):
 // FAILED_PRECONDITION where others can, or where it is owned by another user.
 absl::StatusOr<std::string> ReadPrivateFile(const std::string& path,
                                             size_t max_bytes = kMaxFileBytes);

@@ -61,17 +61,20 @@ absl::Status CheckValidity(const std::string& chain_pem, absl::Time now) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
-    const ServerTls& tls, const Clock& clock) {
+absl::Status CheckServerTls(const ServerTls& tls, const Clock& clock) {
   absl::Status checked =
       CheckPair("server certificate", tls.cert_chain_pem, tls.key_pem);
   if (!checked.ok()) return checked;
   checked = CheckValidity(tls.cert_chain_pem, clock.Now());
   if (!checked.ok()) return Named("server certificate", checked);
-  if (!tls.client_ca_pem.empty()) {
-    checked = CheckRoots("authority of client certificates", tls.client_ca_pem);
-    if (!checked.ok()) return checked;
-  }
+  if (tls.client_ca_pem.empty()) return absl::OkStatus();
+  return CheckRoots("authority of client certificates", tls.client_ca_pem);
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
+    const ServerTls& tls, const Clock& clock) {
+  const absl::Status checked = CheckServerTls(tls, clock);
+  if (!checked.ok()) return checked;
   grpc::SslServerCredentialsOptions options(
       tls.client_ca_pem.empty()
           ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE

@@ -37,6 +37,9 @@ struct ClientTls {
 
 // INVALID_ARGUMENT: PEM that cannot be read. FAILED_PRECONDITION: the key is
 // not the certificate's, or the certificate is not valid at the clock's time.
+absl::Status CheckServerTls(const ServerTls& tls, const Clock& clock);
+
+// Errors of CheckServerTls.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
     const ServerTls& tls, const Clock& clock = RealClock());
 

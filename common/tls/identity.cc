@@ -64,19 +64,26 @@ std::string SpiffeId(std::string_view trust_domain, std::string_view kind,
 
 }  // namespace
 
-absl::StatusOr<PeerIdentity> PeerIdentityOf(const grpc::AuthContext& context) {
+absl::StatusOr<std::string_view> PeerCertificateOf(
+    const grpc::AuthContext& context) {
   const std::vector<grpc::string_ref> certificates =
       context.FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
   if (!context.IsPeerAuthenticated() || certificates.size() != 1) {
     return Missing("this call needs a client certificate");
   }
-  return IdentityOfCertificate(
-      std::string_view(certificates[0].data(), certificates[0].size()));
+  return std::string_view(certificates[0].data(), certificates[0].size());
+}
+
+absl::StatusOr<PeerIdentity> PeerIdentityOf(const grpc::AuthContext& context) {
+  const absl::StatusOr<std::string_view> pem = PeerCertificateOf(context);
+  if (!pem.ok()) return pem.status();
+  return IdentityOfCertificate(*pem);
 }
 
 absl::StatusOr<PeerIdentity> IdentityOfCertificate(std::string_view pem) {
-  absl::StatusOr<CertificateInfo> info = ParseCertificatePem(pem);
+  absl::StatusOr<CertificateInfo> info = ParseCertificateIdentityPem(pem);
   if (!info.ok()) return Missing("the client certificate cannot be read");
+  if (info->is_ca) return Missing("the client certificate is an authority's");
   PeerIdentity identity;
   if (info->uri_sans.size() != 1 ||
       !ReadSpiffeId(info->uri_sans[0], identity)) {

@@ -28,11 +28,17 @@ struct PeerIdentity {
 // The identity that the handshake has verified; it parses the certificate,
 // which costs as much as many messages. UNAUTHENTICATED with
 // IDENTITY_MISSING: no client certificate, or one whose only URI SAN is not
-// spiffe://<trust domain>/<kind>/<id> of a known kind. Whether it was revoked,
+// spiffe://<trust domain>/<kind>/<id> of a known kind, or which is that of an
+// authority. Whether it was revoked,
 // and whether it has expired since the handshake, is the caller's to check.
 absl::StatusOr<PeerIdentity> PeerIdentityOf(const grpc::AuthContext& context);
 
-// The same from the certificate itself, in PEM.
+// The client's certificate in PEM, as the handshake has verified it; good as
+// long as the context. UNAUTHENTICATED with IDENTITY_MISSING: there is none.
+absl::StatusOr<std::string_view> PeerCertificateOf(
+    const grpc::AuthContext& context);
+
+// The same as PeerIdentityOf, from the certificate itself, in PEM.
 absl::StatusOr<PeerIdentity> IdentityOfCertificate(std::string_view pem);
 
 // spiffe://<trust domain>/cluster/<id>, and .../operator/<id>.

@@ -57,6 +57,17 @@ class CallRunner {
     absl::Duration overload_retry_delay = absl::Seconds(1);
     // Spreads those that find it full; null: after overload_retry_delay.
     RetrySlots* overload_slots = nullptr;
+    // Whether a call may run whose caller and fields were checked; `request` is
+    // null where the call has none. Null: all may.
+    std::function<absl::Status(const grpc::CallbackServerContext& context,
+                               const Caller& caller,
+                               const google::protobuf::Message* request)>
+        admit = nullptr;
+    // Told how each call's own work ended. Null: nobody is.
+    std::function<void(const grpc::CallbackServerContext& context,
+                       const Caller& caller, std::string_view full_method,
+                       const absl::Status& status)>
+        ended = nullptr;
   };
 
   // The call's own work, on a thread of the executor; it may block. It fills

@@ -30,4 +30,15 @@ absl::Status CheckUpdates(const UpdateDesk& desk, const Caller& caller,
   return absl::OkStatus();
 }
 
+absl::Status RenewCertificate(RenewalDesk& desk, const Caller& caller,
+                              const v1::RenewCertificateRequest& request,
+                              v1::RenewCertificateResponse* response,
+                              std::string* /*summary*/) {
+  absl::StatusOr<v1::RenewCertificateResponse> answer =
+      desk.Renew(caller.id, caller.tls_key_digest, request);
+  if (!answer.ok()) return answer.status();
+  *response = *std::move(answer);
+  return absl::OkStatus();
+}
+
 }  // namespace mc::service

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "mc-service/domain/enrollment/renewal_desk.h"
 #include "mc-service/domain/license/license_desk.h"
 #include "mc-service/domain/updates/updates.h"
 #include "mc-service/edge/policy.h"
@@ -22,6 +23,10 @@ absl::Status CheckUpdates(const UpdateDesk& desk, const Caller& caller,
                           const v1::CheckUpdatesRequest& request,
                           v1::CheckUpdatesResponse* response,
                           std::string* summary);
+absl::Status RenewCertificate(RenewalDesk& desk, const Caller& caller,
+                              const v1::RenewCertificateRequest& request,
+                              v1::RenewCertificateResponse* response,
+                              std::string* summary);
 
 }  // namespace mc::service
 

@@ -102,9 +102,11 @@ grpc::ServerUnaryReactor* ClusterService::CheckUpdates(
 
 grpc::ServerUnaryReactor* ClusterService::RenewCertificate(
     grpc::CallbackServerContext* context,
-    const v1::RenewCertificateRequest* /*request*/,
-    v1::RenewCertificateResponse* /*response*/) {
-  return options_.calls->Unimplemented(context, kRenewCertificate);
+    const v1::RenewCertificateRequest* request,
+    v1::RenewCertificateResponse* response) {
+  return options_.calls->Unary(
+      context, kRenewCertificate, v1::EXCHANGE_UNSPECIFIED, request, response,
+      Bind(options_.renew_certificate, request, response));
 }
 
 grpc::ServerUnaryReactor* ClusterService::FetchSettings(

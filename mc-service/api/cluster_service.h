@@ -48,6 +48,8 @@ class ClusterService final : public ClusterServiceBase {
     HeartbeatDeps heartbeats;
     Handler<v1::CheckLicenseRequest, v1::CheckLicenseResponse> check_license;
     Handler<v1::CheckUpdatesRequest, v1::CheckUpdatesResponse> check_updates;
+    Handler<v1::RenewCertificateRequest, v1::RenewCertificateResponse>
+        renew_certificate;
   };
 
   explicit ClusterService(Options options);
@@ -65,12 +67,12 @@ class ClusterService final : public ClusterServiceBase {
       grpc::CallbackServerContext* context,
       const v1::CheckUpdatesRequest* request,
       v1::CheckUpdatesResponse* response) override;
-
-  // Not built yet.
   grpc::ServerUnaryReactor* RenewCertificate(
       grpc::CallbackServerContext* context,
       const v1::RenewCertificateRequest* request,
       v1::RenewCertificateResponse* response) override;
+
+  // Not built yet.
   grpc::ServerUnaryReactor* FetchSettings(
       grpc::CallbackServerContext* context,
       const v1::FetchSettingsRequest* request,

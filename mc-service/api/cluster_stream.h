@@ -39,6 +39,12 @@ namespace mc::service {
 struct StreamCaller {
   std::string cluster_id;
   bool remote_ui_requested = false;
+  // The agent that is to renew its certificate at once; empty: none.
+  std::string renewing_instance_id = {};
+  // Whoever speaks is to renew: the service does not know its password.
+  bool renewal_wanted = false;
+
+  friend bool operator==(const StreamCaller&, const StreamCaller&) = default;
 };
 
 // What streams share; all of it outlives them.
@@ -62,7 +68,8 @@ struct StreamDeps {
   ExchangeLog* exchanges = nullptr;
   // Null: clusters may open streams as often as they like.
   CallLimit* limit = nullptr;
-  // An open stream's identity is checked again after this, when it speaks.
+  // An open stream's identity is checked again after this: when it speaks, or
+  // at the ticks of the registry.
   absl::Duration check_interval = absl::Seconds(30);
   absl::Duration overload_retry_delay = absl::Seconds(1);
   // Messages of one stream that are read ahead of their answers.
@@ -124,10 +131,14 @@ class ClusterStream : public BidiReactor<Request, Response> {
   // Set before the first message is read.
   const std::string& cluster_id() const { return cluster_id_; }
 
-  bool remote_ui_requested() const ABSL_LOCKS_EXCLUDED(state_mutex_) {
+  // As of the last check.
+  StreamCaller caller() const ABSL_LOCKS_EXCLUDED(state_mutex_) {
     absl::MutexLock lock(&state_mutex_);
-    return remote_ui_requested_;
+    return caller_;
   }
+
+  // caller() is another than before, on a thread of the executor.
+  virtual void OnCallerChanged() {}
 
   // Ends the call with what may be said of `status`. Thread-safe.
   void Fail(const absl::Status& status) {
@@ -143,17 +154,20 @@ class ClusterStream : public BidiReactor<Request, Response> {
   // At the ticks of the registry, while the stream is open.
   virtual void OnTick() {}
 
-  // To be called for each message.
+  // To be called for each message. Counted by boot time: a clock that is set
+  // back keeps nobody in.
   void RecheckWhenDue() ABSL_LOCKS_EXCLUDED(state_mutex_) {
-    const absl::Time now = deps_.clock->Now();
+    const absl::Duration now = deps_.clock->SinceBoot();
     {
       absl::MutexLock lock(&state_mutex_);
-      if (now - checked_at_ < deps_.check_interval) return;
-      checked_at_ = now;
+      if (now < check_at_) return;
+      check_at_ = now + deps_.check_interval;
     }
     auto self = Self();
-    // When the executor is full, the next interval will do.
-    (void)deps_.executor->TryRun([self] { self->Recheck(); });
+    if (deps_.executor->TryRun([self] { self->Recheck(); })) return;
+    // The executor is full: the next message or tick tries again.
+    absl::MutexLock lock(&state_mutex_);
+    check_at_ = now;
   }
 
   void Record(missioncontrol::v1::Exchange exchange, const absl::Status& status,
@@ -184,8 +198,8 @@ class ClusterStream : public BidiReactor<Request, Response> {
     cluster_id_ = caller->cluster_id;
     {
       absl::MutexLock lock(&state_mutex_);
-      checked_at_ = deps_.clock->Now();
-      remote_ui_requested_ = caller->remote_ui_requested;
+      check_at_ = deps_.clock->SinceBoot() + FirstCheck();
+      caller_ = *std::move(caller);
     }
     std::weak_ptr<ClusterStream> weak = Self();
     absl::StatusOr<StreamRegistry::Id> id = deps_.registry->Add(
@@ -197,6 +211,7 @@ class ClusterStream : public BidiReactor<Request, Response> {
           auto self = weak.lock();
           if (self == nullptr) return;
           self->CutSlowReader();
+          self->RecheckWhenDue();
           self->OnTick();
         },
         FindPolicy(full_method_)->max_open);
@@ -211,14 +226,23 @@ class ClusterStream : public BidiReactor<Request, Response> {
     this->StartReading();
   }
 
+  // Those that came together are not checked together.
+  absl::Duration FirstCheck() const {
+    const auto spread = reinterpret_cast<uintptr_t>(this) / 64 % 16;
+    return deps_.check_interval * (16 - spread) / 16;
+  }
+
   void Recheck() ABSL_LOCKS_EXCLUDED(state_mutex_) {
     if (this->ended()) return;
     absl::StatusOr<StreamCaller> caller =
         deps_.check(identity_, peer_, full_method_);
     if (caller.ok()) {
-      absl::MutexLock lock(&state_mutex_);
-      remote_ui_requested_ = caller->remote_ui_requested;
-      return;
+      {
+        absl::MutexLock lock(&state_mutex_);
+        if (caller_ == *caller) return;
+        caller_ = *std::move(caller);
+      }
+      return OnCallerChanged();
     }
     // A store in trouble says nothing against the caller.
     if (absl::IsPermissionDenied(caller.status()) ||
@@ -279,8 +303,9 @@ class ClusterStream : public BidiReactor<Request, Response> {
   std::string cluster_id_;
 
   mutable absl::Mutex state_mutex_;
-  absl::Time checked_at_ ABSL_GUARDED_BY(state_mutex_);
-  bool remote_ui_requested_ ABSL_GUARDED_BY(state_mutex_) = false;
+  // Since boot.
+  absl::Duration check_at_ ABSL_GUARDED_BY(state_mutex_);
+  StreamCaller caller_ ABSL_GUARDED_BY(state_mutex_);
   std::optional<StreamRegistry::Id> registered_ ABSL_GUARDED_BY(state_mutex_);
   bool over_ ABSL_GUARDED_BY(state_mutex_) = false;
   // The write that was under way at the last tick, and since when.

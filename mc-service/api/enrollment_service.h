@@ -10,6 +10,7 @@ namespace mc::service {
 
 class CallRunner;
 class EnrollmentDesk;
+class RenewalDesk;
 
 class EnrollmentService final
     : public missioncontrol::v1::EnrollmentService::CallbackService {
@@ -17,6 +18,7 @@ class EnrollmentService final
   struct Options {
     CallRunner* runner = nullptr;
     const EnrollmentDesk* desk = nullptr;
+    RenewalDesk* renewals = nullptr;
   };
 
   explicit EnrollmentService(const Options& options) : options_(options) {}

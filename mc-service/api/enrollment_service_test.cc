@@ -25,6 +25,7 @@
 #include "mc-service/api/call.h"
 #include "mc-service/domain/enrollment/directory.h"
 #include "mc-service/domain/enrollment/enrollment_desk.h"
+#include "mc-service/domain/enrollment/renewal_desk.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
 #include "mc-service/domain/testing/seed.h"
 #include "mc-service/edge/guard.h"
@@ -83,6 +84,17 @@ class EnrollmentServiceTest : public testing::Test {
     return last;
   }
 
+  void SetPolicy(v1::EnrollmentPolicy policy) {
+    const absl::Status written =
+        store_.WriteAndWait([&](Writer& writer) -> absl::Status {
+          auto license = writer.GetLicense("license-1");
+          if (!license.ok()) return license.status();
+          license->enrollment_policy = policy;
+          return writer.UpdateLicense(*license, clock_.Now());
+        });
+    ASSERT_TRUE(written.ok()) << written;
+  }
+
   v1::RegisterRequest Registration() const {
     v1::RegisterRequest request;
     request.set_license_key(key_);
@@ -119,7 +131,16 @@ class EnrollmentServiceTest : public testing::Test {
                               .signer = &signer_,
                               .clock = &clock_,
                               .trust_domain = "test.example"}};
-  EnrollmentService service_{{.runner = &runner_, .desk = &desk_}};
+  RenewalDesk renewals_{
+      {.store = &store_,
+       .directory = &directory_,
+       .clock = &clock_,
+       .rules = {.authority = &authority_, .trust_domain = "test.example"},
+       .on_clone = nullptr,
+       .on_adopted = nullptr,
+       .on_refused = nullptr}};
+  EnrollmentService service_{
+      {.runner = &runner_, .desk = &desk_, .renewals = &renewals_}};
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::EnrollmentService::Stub> stub_;
 };
@@ -158,6 +179,33 @@ TEST_F(EnrollmentServiceTest, RegisterAnswersAndIsRecordedWithoutSecrets) {
   EXPECT_THAT(record.ShortDebugString(), Not(HasSubstr(response.password())));
 }
 
+TEST_F(EnrollmentServiceTest, ClusterThatWaitsIsToldSoAndRecorded) {
+  SetPolicy(v1::ENROLLMENT_POLICY_APPROVE);
+  v1::RegisterResponse response;
+  const absl::Status status =
+      Call(&v1::EnrollmentService::Stub::Register, Registration(), response);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(response.status(), v1::REGISTRATION_STATUS_PENDING);
+  EXPECT_TRUE(response.cluster_certificate().empty());
+  const v1::ExchangeRecord record = LastRecord();
+  EXPECT_EQ(record.result(), "OK");
+  EXPECT_THAT(record.summary(), HasSubstr("waits for its approval"));
+}
+
+TEST_F(EnrollmentServiceTest, RefusedTokenIsRecordedWithoutTheToken) {
+  SetPolicy(v1::ENROLLMENT_POLICY_TOKEN);
+  v1::RegisterRequest request = Registration();
+  request.set_enrollment_token("MCE-guessed");
+  v1::RegisterResponse response;
+  const absl::Status status =
+      Call(&v1::EnrollmentService::Stub::Register, request, response);
+  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
+  EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_ENROLLMENT_TOKEN_REFUSED);
+  const v1::ExchangeRecord record = LastRecord();
+  EXPECT_EQ(record.result(), "PERMISSION_DENIED/ENROLLMENT_TOKEN_REFUSED");
+  EXPECT_THAT(record.ShortDebugString(), Not(HasSubstr("guessed")));
+}
+
 TEST_F(EnrollmentServiceTest, RefusalCarriesItsReasonOverTheWire) {
   v1::RegisterRequest request = Registration();
   request.set_license_key(GenerateLicenseKey());
@@ -181,13 +229,27 @@ TEST_F(EnrollmentServiceTest, FieldThatBreaksItsFormatReachesNoRule) {
   EXPECT_EQ(LastRecord().summary(), "");
 }
 
-TEST_F(EnrollmentServiceTest, RecoveryIsNotSupportedYet) {
+TEST_F(EnrollmentServiceTest, RecoveryTakesThePasswordOfTheRegistration) {
+  v1::RegisterResponse registered;
+  ASSERT_TRUE(
+      Call(&v1::EnrollmentService::Stub::Register, Registration(), registered)
+          .ok());
+  v1::RecoverCertificateRequest request;
+  request.set_user_name(registered.user_name());
+  request.set_password(registered.password());
+  request.set_certificate_signing_request(
+      BuildCsrDer(PrivateKey::GenerateP256()));
   v1::RecoverCertificateResponse response;
-  const absl::Status status =
-      Call(&v1::EnrollmentService::Stub::RecoverCertificate,
-           v1::RecoverCertificateRequest(), response);
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
-  EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_NOT_SUPPORTED_YET);
+  absl::Status status =
+      Call(&v1::EnrollmentService::Stub::RecoverCertificate, request, response);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_FALSE(response.cluster_certificate().empty());
+  EXPECT_NE(response.password(), registered.password());
+  request.set_password(response.password() + "x");
+  status =
+      Call(&v1::EnrollmentService::Stub::RecoverCertificate, request, response);
+  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_CREDENTIALS_REFUSED);
 }
 
 }  // namespace

@@ -8,7 +8,9 @@
 #include "common/time/proto_time.h"
 #include "mc-service/api/fleet_convert.h"
 #include "mc-service/api/fleet_service.h"
+#include "mc-service/domain/access/approval.h"
 #include "mc-service/domain/consumption/balance.h"
+#include "mc-service/domain/enrollment/adoption.h"
 #include "mc-service/domain/fleet/licensing.h"
 #include "mc-service/domain/fleet/page_token.h"
 #include "mc-service/domain/license/license.h"
@@ -32,6 +34,7 @@ ClusterFilter FilterOf(const v1::ListClustersRequest& request,
   filter.account_id = request.account_id();
   filter.license_id = request.license_id();
   filter.health = request.health();
+  filter.registration = request.registration();
   switch (request.presence()) {
     case v1::PRESENCE_STATE_ONLINE:
       filter.heartbeat_since = online_since;
@@ -176,7 +179,8 @@ grpc::ServerUnaryReactor* FleetService::GetCluster(
 template <typename Request, typename Response>
 grpc::ServerUnaryReactor* FleetService::ChangeCluster(
     grpc::CallbackServerContext* context, std::string_view full_method,
-    absl::Status (*change)(Store& store, std::string_view cluster_id),
+    std::function<absl::Status(Store& store, std::string_view cluster_id)>
+        change,
     const Request* request, Response* response) {
   return options_.calls->Unary(
       context, full_method, v1::EXCHANGE_UNSPECIFIED, request, response,
@@ -207,6 +211,36 @@ grpc::ServerUnaryReactor* FleetService::ReopenRegistration(
   return ChangeCluster(context,
                        "/missioncontrol.v1.FleetService/ReopenRegistration",
                        &service::ReopenRegistration, request, response);
+}
+
+grpc::ServerUnaryReactor* FleetService::ApproveRegistration(
+    grpc::CallbackServerContext* context,
+    const v1::ApproveRegistrationRequest* request,
+    v1::ApproveRegistrationResponse* response) {
+  return ChangeCluster(
+      context, "/missioncontrol.v1.FleetService/ApproveRegistration",
+      [clock = options_.clock](Store& store, std::string_view cluster_id) {
+        return service::ApproveRegistration(store, cluster_id, clock->Now());
+      },
+      request, response);
+}
+
+grpc::ServerUnaryReactor* FleetService::AdoptCluster(
+    grpc::CallbackServerContext* context,
+    const v1::AdoptClusterRequest* request,
+    v1::AdoptClusterResponse* response) {
+  return ChangeCluster(
+      context, "/missioncontrol.v1.FleetService/AdoptCluster",
+      [this, request](Store& store, std::string_view cluster_id) {
+        const std::string& agent = request->agent_instance_id();
+        absl::Status adopted = service::AdoptCluster(store, cluster_id, agent,
+                                                     options_.clock->Now());
+        if (adopted.ok() && agent.empty() && options_.suspicion_ended) {
+          options_.suspicion_ended(cluster_id);
+        }
+        return adopted;
+      },
+      request, response);
 }
 
 grpc::ServerUnaryReactor* FleetService::RevokeCluster(

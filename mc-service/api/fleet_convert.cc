@@ -71,8 +71,11 @@ v1::Cluster ToProto(const ClusterOverview& overview, absl::Time now,
   *proto.mutable_registered_at() = mc::ToProto(cluster.registered_at);
   proto.set_user_name(cluster.user_name);
   proto.set_certificate_serial(cluster.certificate_serial);
-  *proto.mutable_certificate_not_after() =
-      mc::ToProto(cluster.certificate_not_after);
+  // One that waits to be registered has none.
+  if (!cluster.certificate_serial.empty()) {
+    *proto.mutable_certificate_not_after() =
+        mc::ToProto(cluster.certificate_not_after);
+  }
   proto.set_presence(
       PresenceOf(overview.last_heartbeat_at, now, presence_window));
   if (IsSet(overview.last_heartbeat_at)) {
@@ -87,6 +90,37 @@ v1::Cluster ToProto(const ClusterOverview& overview, absl::Time now,
   if (IsSet(overview.clone_suspected_at)) {
     *proto.mutable_clone_suspected_at() =
         mc::ToProto(overview.clone_suspected_at);
+  }
+  for (const std::string& agent : overview.clone_instance_ids) {
+    proto.add_clone_instance_ids(agent);
+  }
+  return proto;
+}
+
+v1::EnrollmentToken ToProto(const EnrollmentToken& token) {
+  v1::EnrollmentToken proto;
+  proto.set_token_id(token.id);
+  proto.set_license_id(token.license_id);
+  *proto.mutable_created_at() = mc::ToProto(token.created_at);
+  *proto.mutable_expires_at() = mc::ToProto(token.expires_at);
+  if (token.used_at.has_value()) {
+    *proto.mutable_used_at() = mc::ToProto(*token.used_at);
+    proto.set_cluster_id(token.cluster_id);
+  }
+  return proto;
+}
+
+v1::Operator ToProto(const Operator& op) {
+  v1::Operator proto;
+  proto.set_name(op.name);
+  // The numbers are the same.
+  proto.set_role(static_cast<v1::OperatorRole>(op.role));
+  if (IsSet(op.created_at)) {
+    *proto.mutable_created_at() = mc::ToProto(op.created_at);
+  }
+  if (IsSet(op.certificate_not_after)) {
+    *proto.mutable_certificate_not_after() =
+        mc::ToProto(op.certificate_not_after);
   }
   return proto;
 }

@@ -11,6 +11,7 @@
 #include "missioncontrol/v1/fleet_accounts.pb.h"
 #include "missioncontrol/v1/fleet_clusters.pb.h"
 #include "missioncontrol/v1/fleet_exchanges.pb.h"
+#include "missioncontrol/v1/fleet_identity.pb.h"
 #include "missioncontrol/v1/fleet_releases.pb.h"
 #include "missioncontrol/v1/fleet_usage.pb.h"
 
@@ -23,6 +24,8 @@ v1::License ToProto(const License& license, std::string_view account_name,
 // A cluster is online while its last beat is younger than `presence_window`.
 v1::Cluster ToProto(const ClusterOverview& overview, absl::Time now,
                     absl::Duration presence_window);
+v1::EnrollmentToken ToProto(const EnrollmentToken& token);
+v1::Operator ToProto(const Operator& op);
 v1::NodePresence ToProto(const NodePresence& presence);
 v1::HealthReport ToProto(StoredHealth health);
 v1::ConsumptionReport ToProto(StoredConsumption consumption);

@@ -8,6 +8,7 @@
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
 #include "common/time/clock.h"
+#include "common/tls/identity.h"
 #include "mc-service/api/fleet_convert.h"
 #include "mc-service/api/fleet_service.h"
 #include "mc-service/api/stream_registry.h"
@@ -21,8 +22,11 @@ namespace {
 constexpr std::string_view kWatchMethod =
     "/missioncontrol.v1.FleetService/WatchExchanges";
 
+// Of a watcher's certificate and role.
+constexpr absl::Duration kCheckInterval = absl::Seconds(10);
+
 // One watcher: it writes what its watch holds, one record at a time, until the
-// caller cancels or the service drains.
+// caller cancels, may not watch any more, or the service drains.
 class WatchStream : public grpc::ServerWriteReactor<v1::WatchExchangesResponse>,
                     public std::enable_shared_from_this<WatchStream> {
  public:
@@ -61,12 +65,23 @@ class WatchStream : public grpc::ServerWriteReactor<v1::WatchExchangesResponse>,
       ABSL_LOCKS_EXCLUDED(mutex_) {
     const auto caller = options_.guard->Check(context, kWatchMethod);
     if (!caller.ok()) return caller.status();
+    auto identity = PeerIdentityOf(*context.auth_context());
+    if (!identity.ok()) return identity.status();
+    {
+      absl::MutexLock lock(&mutex_);
+      identity_ = *std::move(identity);
+      peer_ = caller->peer;
+      checked_at_ = options_.clock->Now();
+    }
     std::weak_ptr<WatchStream> weak = weak_from_this();
-    auto id = options_.streams->Add(StreamKind::kWatch, caller->id,
-                                    [weak](const absl::Status& status) {
-                                      if (auto self = weak.lock())
-                                        self->End(status);
-                                    });
+    auto id = options_.streams->Add(
+        StreamKind::kWatch, caller->id,
+        [weak](const absl::Status& status) {
+          if (auto self = weak.lock()) self->End(status);
+        },
+        [weak] {
+          if (auto self = weak.lock()) self->Tick();
+        });
     if (!id.ok()) return id.status();
     auto watch = options_.exchanges->Subscribe(cluster_id_, [weak] {
       if (auto self = weak.lock()) self->Wake();
@@ -80,6 +95,39 @@ class WatchStream : public grpc::ServerWriteReactor<v1::WatchExchangesResponse>,
     StartSendInitialMetadata();
     Proceed();
     return absl::OkStatus();
+  }
+
+  // Has the executor look whether the caller may still watch, now and then.
+  void Tick() ABSL_LOCKS_EXCLUDED(mutex_) {
+    {
+      absl::MutexLock lock(&mutex_);
+      const absl::Time now = options_.clock->Now();
+      if (end_ || now < checked_at_ + kCheckInterval) return;
+      checked_at_ = now;
+    }
+    // Where the executor is full, the next tick asks again.
+    if (!options_.executor->TryRun(
+            [self = shared_from_this()] { self->CheckAgain(); })) {
+      absl::MutexLock lock(&mutex_);
+      checked_at_ = absl::InfinitePast();
+    }
+  }
+
+  // On the executor.
+  void CheckAgain() ABSL_LOCKS_EXCLUDED(mutex_) {
+    PeerIdentity identity;
+    std::string peer;
+    {
+      absl::MutexLock lock(&mutex_);
+      identity = identity_;
+      peer = peer_;
+    }
+    const absl::Status status =
+        options_.guard->Check(identity, peer, kWatchMethod).status();
+    // A store that does not answer ends nothing: the next look may succeed.
+    if (absl::IsPermissionDenied(status) || absl::IsUnauthenticated(status)) {
+      End(status);
+    }
   }
 
   void Wake() ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -139,6 +187,10 @@ class WatchStream : public grpc::ServerWriteReactor<v1::WatchExchangesResponse>,
   std::shared_ptr<WatchStream> self_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<ExchangeWatch> watch_ ABSL_GUARDED_BY(mutex_);
   std::optional<StreamRegistry::Id> registered_ ABSL_GUARDED_BY(mutex_);
+  // What the handshake proved.
+  PeerIdentity identity_ ABSL_GUARDED_BY(mutex_);
+  std::string peer_ ABSL_GUARDED_BY(mutex_);
+  absl::Time checked_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);

@@ -2,8 +2,9 @@
 //
 // Each handler is guard (by CallRunner), convert, one call of the domain or
 // the store, convert, finish. They are spread over files by subject:
-// fleet_accounts.cc, fleet_clusters.cc, fleet_erase.cc, fleet_usage.cc,
-// fleet_events.cc, fleet_findings.cc, fleet_releases.cc, fleet_exchanges.cc.
+// fleet_accounts.cc, fleet_identity.cc, fleet_clusters.cc, fleet_erase.cc,
+// fleet_usage.cc, fleet_events.cc, fleet_findings.cc, fleet_releases.cc,
+// fleet_exchanges.cc.
 #ifndef MC_SERVICE_API_FLEET_SERVICE_H_
 #define MC_SERVICE_API_FLEET_SERVICE_H_
 
@@ -27,6 +28,7 @@ namespace mc::service {
 
 class ExchangeLog;
 class Guard;
+class OperatorDesk;
 class ReleaseDesk;
 class StreamRegistry;
 
@@ -37,6 +39,7 @@ class FleetService : public v1::FleetService::CallbackService {
     Store* store = nullptr;
     const Clock* clock = nullptr;
     const ReleaseDesk* releases = nullptr;
+    const OperatorDesk* operators = nullptr;
     ExchangeLog* exchanges = nullptr;
     StreamRegistry* streams = nullptr;
     const Guard* guard = nullptr;
@@ -47,6 +50,8 @@ class FleetService : public v1::FleetService::CallbackService {
     // Told when a cluster's row has changed, so that caches forget it and, for
     // a revoked one, its streams end.
     std::function<void(std::string_view cluster_id)> cluster_changed;
+    // Told when an operator says that there are no two agents of a cluster.
+    std::function<void(std::string_view cluster_id)> suspicion_ended;
     // Whether reports of the cluster are known to be missing whose usage lies
     // in [from, to). Null: none ever are.
     std::function<absl::StatusOr<bool>(Reader& reader,
@@ -72,9 +77,19 @@ class FleetService : public v1::FleetService::CallbackService {
   MC_RPC(SuspendLicense)
   MC_RPC(ResumeLicense)
   MC_RPC(RevokeLicense)
+  MC_RPC(CreateEnrollmentToken)
+  MC_RPC(ListEnrollmentTokens)
+  MC_RPC(DeleteEnrollmentToken)
+  MC_RPC(CreateOperator)
+  MC_RPC(ListOperators)
+  MC_RPC(UpdateOperator)
+  MC_RPC(DeleteOperator)
+  MC_RPC(IssueOperatorCertificate)
   MC_RPC(ListClusters)
   MC_RPC(GetCluster)
   MC_RPC(ReopenRegistration)
+  MC_RPC(ApproveRegistration)
+  MC_RPC(AdoptCluster)
   MC_RPC(RevokeCluster)
   MC_RPC(ListHealthReports)
   MC_RPC(ListConsumption)
@@ -124,7 +139,8 @@ class FleetService : public v1::FleetService::CallbackService {
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* ChangeCluster(
       grpc::CallbackServerContext* context, std::string_view full_method,
-      absl::Status (*change)(Store& store, std::string_view cluster_id),
+      std::function<absl::Status(Store& store, std::string_view cluster_id)>
+          change,
       const Request* request, Response* response);
 
   const Options options_;

@@ -63,13 +63,29 @@ void HeartbeatsStream::OnMessage(v1::StreamHeartbeatsRequest& beat) {
   Record(v1::EXCHANGE_HEARTBEAT, status, std::move(summary));
   if (!status.ok()) return Fail(status);
   RecheckWhenDue();
+  Answer(Response(agent_instance_id_));
+}
+
+// At most one for each check.
+void HeartbeatsStream::OnCallerChanged() { Push(Response("")); }
+
+v1::StreamHeartbeatsResponse HeartbeatsStream::Response(
+    std::string_view speaker) const {
+  const StreamCaller now = caller();
   v1::StreamHeartbeatsResponse response;
-  response.set_remote_ui_requested(remote_ui_requested());
+  response.set_remote_ui_requested(now.remote_ui_requested);
+  std::string renewing = now.renewing_instance_id;
+  if (renewing.empty() && now.renewal_wanted) renewing = speaker;
+  if (!renewing.empty()) {
+    response.add_directives()
+        ->mutable_certificate_renewal_requested()
+        ->set_agent_instance_id(std::move(renewing));
+  }
   if (heartbeats_.interval.has_value()) {
     *response.mutable_pacing()->mutable_next_interval() =
         ToProto(*heartbeats_.interval);
   }
-  Answer(std::move(response));
+  return response;
 }
 
 }  // namespace mc::service

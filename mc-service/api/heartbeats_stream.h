@@ -38,6 +38,9 @@ class HeartbeatsStream : public ClusterStream<v1::StreamHeartbeatsRequest,
 
  private:
   void OnMessage(v1::StreamHeartbeatsRequest& beat) override;
+  void OnCallerChanged() override;
+  // `speaker` is the agent that is answered; empty: it is not known.
+  v1::StreamHeartbeatsResponse Response(std::string_view speaker) const;
   void OnTick() override;
   absl::Status Check(const v1::StreamHeartbeatsRequest& beat) const;
 

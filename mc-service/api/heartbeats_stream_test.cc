@@ -162,6 +162,99 @@ TEST_F(StreamsTest, RevokedIdentityEndsTheOpenStream) {
             v1::ERROR_REASON_IDENTITY_REVOKED);
 }
 
+// Both kinds, for a minute, without a word of the peer.
+TEST_F(StreamsTest, SilentStreamsOfAnEndedIdentityEndWithinAMinute) {
+  for (const bool expired : {true, false}) {
+    SetIdentity(absl::OkStatus());
+    grpc::ClientContext reports_context, beats_context;
+    Bound(beats_context);
+    std::unique_ptr<Reports> reports = OpenReports(reports_context);
+    std::unique_ptr<Heartbeats> beats = stub_->StreamHeartbeats(&beats_context);
+    v1::StreamHeartbeatsResponse beat_answer;
+    ASSERT_TRUE(beats->Write(Beat()));
+    ASSERT_TRUE(beats->Read(&beat_answer));
+    if (expired) {
+      absl::MutexLock lock(&mutex_);
+      not_after_ = clock_.Now();
+    } else {
+      absl::MutexLock lock(&mutex_);
+      not_after_ = absl::InfiniteFuture();
+      identity_ = Error(absl::StatusCode::kPermissionDenied,
+                        v1::ERROR_REASON_IDENTITY_REVOKED, "revoked");
+    }
+    for (int i = 0; i < 12; ++i) {
+      clock_.Advance(absl::Seconds(5));
+      registry_.TickAll();
+    }
+    v1::StreamReportsResponse answer;
+    EXPECT_FALSE(reports->Read(&answer));
+    EXPECT_FALSE(beats->Read(&beat_answer));
+    for (const absl::Status& status :
+         {FromGrpc(reports->Finish()), FromGrpc(beats->Finish())}) {
+      EXPECT_TRUE(absl::IsPermissionDenied(status));
+      EXPECT_EQ(ReasonOf(status), expired ? v1::ERROR_REASON_MUST_RECOVER
+                                          : v1::ERROR_REASON_IDENTITY_REVOKED);
+    }
+  }
+}
+
+TEST_F(StreamsTest, ClockThatIsSetBackKeepsNobodyIn) {
+  grpc::ClientContext context;
+  Bound(context);
+  std::unique_ptr<Heartbeats> stream = stub_->StreamHeartbeats(&context);
+  v1::StreamHeartbeatsResponse response;
+  ASSERT_TRUE(stream->Write(Beat()));
+  ASSERT_TRUE(stream->Read(&response));
+  SetIdentity(Error(absl::StatusCode::kPermissionDenied,
+                    v1::ERROR_REASON_IDENTITY_REVOKED, "revoked"));
+  clock_.SetNow(clock_.Now() - absl::Hours(1));
+  clock_.Advance(absl::Seconds(30));
+  registry_.TickAll();
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(ReasonOf(FromGrpc(stream->Finish())),
+            v1::ERROR_REASON_IDENTITY_REVOKED);
+}
+
+TEST_F(StreamsTest, AdoptedAgentIsAskedToRenewWithoutABeat) {
+  grpc::ClientContext context;
+  Bound(context);
+  std::unique_ptr<Heartbeats> stream = stub_->StreamHeartbeats(&context);
+  v1::StreamHeartbeatsResponse response;
+  ASSERT_TRUE(stream->Write(Beat("agent-1")));
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.directives_size(), 0);
+  {
+    absl::MutexLock lock(&mutex_);
+    renewing_ = "agent-1";
+  }
+  clock_.Advance(absl::Seconds(30));
+  registry_.TickAll();
+  for (const bool unasked : {true, false}) {
+    if (!unasked) {
+      ASSERT_TRUE(stream->Write(Beat("agent-1")));
+    }
+    ASSERT_TRUE(stream->Read(&response));
+    ASSERT_EQ(response.directives_size(), 1) << unasked;
+    EXPECT_EQ(response.directives(0)
+                  .certificate_renewal_requested()
+                  .agent_instance_id(),
+              "agent-1");
+  }
+  // One whose password is not known is asked whoever it is.
+  {
+    absl::MutexLock lock(&mutex_);
+    renewing_.clear();
+    renewal_wanted_ = true;
+  }
+  clock_.Advance(absl::Seconds(30));
+  registry_.TickAll();
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.directives_size(), 0);
+  ASSERT_TRUE(stream->Write(Beat("agent-1")));
+  ASSERT_TRUE(stream->Read(&response));
+  ASSERT_EQ(response.directives_size(), 1);
+}
+
 TEST_F(StreamsTest, DrainTellsBothStreamsToReconnect) {
   grpc::ClientContext reports_context, beats_context;
   Bound(beats_context);

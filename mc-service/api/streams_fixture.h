@@ -49,8 +49,14 @@ class StreamsTest : public testing::Test {
                            std::string_view) -> absl::StatusOr<StreamCaller> {
       absl::MutexLock lock(&mutex_);
       if (!identity_.ok()) return identity_;
+      if (clock_.Now() > not_after_) {
+        return Error(absl::StatusCode::kPermissionDenied,
+                     v1::ERROR_REASON_MUST_RECOVER, "expired");
+      }
       return StreamCaller{.cluster_id = caller_,
-                          .remote_ui_requested = remote_ui_};
+                          .remote_ui_requested = remote_ui_,
+                          .renewing_instance_id = renewing_,
+                          .renewal_wanted = renewal_wanted_};
     };
     streams.executor = &executor_;
     streams.clock = &clock_;
@@ -220,6 +226,9 @@ class StreamsTest : public testing::Test {
   absl::Status identity_ ABSL_GUARDED_BY(mutex_);
   std::string caller_ ABSL_GUARDED_BY(mutex_) = "c-1";
   bool remote_ui_ ABSL_GUARDED_BY(mutex_) = false;
+  std::string renewing_ ABSL_GUARDED_BY(mutex_);
+  bool renewal_wanted_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time not_after_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   std::unique_ptr<ClusterService> service_;
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;

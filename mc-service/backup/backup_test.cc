@@ -8,9 +8,11 @@
 #include <filesystem>
 #include <string>
 
+#include "common/crypto/certificate.h"
 #include "common/files/files.h"
 #include "common/files/temp_dir.h"
 #include "common/time/clock.h"
+#include "mc-service/cli/authorities.h"
 #include "mc-service/cli/init.h"
 #include "mc-service/store/sqlite/sqlite_store.h"
 
@@ -147,8 +149,23 @@ TEST_F(BackupTest, IsMadeWhileTheStoreIsWritten) {
 }
 
 TEST_F(BackupTest, HoldsEveryFileOfTheService) {
+  const RealClock clock;
+  const StateLayout state(service_);
+  ASSERT_TRUE(RotateAuthority(state, AuthorityKind::kCluster, absl::Hours(1),
+                              clock.Now())
+                  .ok());
+  ASSERT_TRUE(PrepareServerAuthority(state, clock.Now()).ok());
   ASSERT_TRUE(Backup().ok());
   ASSERT_TRUE(RestoreTo(restored_).ok());
+  for (const AuthorityKind kind :
+       {AuthorityKind::kServer, AuthorityKind::kCluster}) {
+    const auto trusted = TrustedAuthorities(state, kind, clock.Now());
+    const auto again =
+        TrustedAuthorities(StateLayout(restored_), kind, clock.Now());
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(CertificateChainPemToDer(*again)->size(), 2u);
+    EXPECT_EQ(*again, *trusted);
+  }
   for (const auto& entry : fs::recursive_directory_iterator(service_)) {
     const std::string name = entry.path().lexically_relative(service_).string();
     if (!entry.is_regular_file() || name.rfind("store.db", 0) == 0) continue;

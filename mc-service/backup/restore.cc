@@ -16,12 +16,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "common/crypto/authority.h"
 #include "common/crypto/digest.h"
 #include "common/crypto/key.h"
 #include "common/files/files.h"
 #include "common/sqlite/database.h"
 #include "mc-service/backup/backup.h"
+#include "mc-service/cli/authorities.h"
 #include "mc-service/cli/state_layout.h"
 #include "mc-service/store/sqlite/sqlite_store.h"
 
@@ -133,14 +133,13 @@ absl::Status PrepareStore(const std::string& path) {
 }
 
 absl::Status CheckKeys(const StateLayout& state) {
-  for (const CertificateFiles& files :
-       {state.ServerCa(), state.ClusterCa(), state.OperatorCa()}) {
-    const absl::StatusOr<std::string> certificate = ReadFile(files.certificate);
-    if (!certificate.ok()) return certificate.status();
-    const absl::StatusOr<std::string> key = ReadPrivateFile(files.key);
-    if (!key.ok()) return key.status();
-    const auto authority = CertificateAuthority::Load(*certificate, *key);
+  for (const AuthorityKind kind :
+       {AuthorityKind::kServer, AuthorityKind::kCluster,
+        AuthorityKind::kOperator}) {
+    const auto authority = LoadAuthority(state, kind);
     if (!authority.ok()) return authority.status();
+    const auto known = KnownAuthorities(state, kind);
+    if (!known.ok()) return known.status();
   }
   const absl::StatusOr<std::string> key =
       ReadPrivateFile(state.DocumentKeyFile());

@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/time/proto_time.h"
 #include "mc-service/cli/file_checks.h"
+#include "mc-service/cli/weak_settings.h"
+#include "mc-service/edge/address.h"
 
 namespace mc::service {
 namespace {
@@ -26,6 +28,7 @@ class ValueChecks {
     Listeners();
     Durations();
     Limits();
+    Front();
   }
 
  private:
@@ -69,6 +72,17 @@ class ValueChecks {
              "unless this is a demonstration");
       }
     }
+    for (const auto& [name, listener] :
+         {std::pair("enrollment", &listeners.enrollment()),
+          std::pair("cluster", &listeners.cluster()),
+          std::pair("operator", &listeners.operator_())}) {
+      Proxies(absl::StrCat("listeners.", name, ".proxy_protocol_from"),
+              *listener);
+    }
+    if (listeners.metrics().proxy_protocol_from_size() > 0) {
+      Error("listeners.metrics.proxy_protocol_from",
+            "this listener takes no PROXY header; remove it");
+    }
     const absl::StatusOr<HostPort> metrics =
         ParseHostPort(listeners.metrics().address());
     if (metrics.ok() && !IsLoopback(metrics->host)) {
@@ -97,6 +111,19 @@ class ValueChecks {
     }
   }
 
+  void Proxies(const std::string& where, const config::Listener& listener) {
+    for (const std::string& text : listener.proxy_protocol_from()) {
+      const absl::StatusOr<Network> network = Network::Parse(text);
+      if (!network.ok()) {
+        Error(where, std::string(network.status().message()));
+      } else if (network->IsEverybody()) {
+        Warn(where,
+             "whoever connects can claim any address; name only the "
+             "balancers");
+      }
+    }
+  }
+
   void Duration(std::string_view where, const google::protobuf::Duration& value,
                 absl::Duration min, absl::Duration max) {
     const absl::StatusOr<absl::Duration> duration = FromProto(value);
@@ -113,6 +140,14 @@ class ValueChecks {
     if (lifetime.seconds() > 398 * 24 * 3600) {
       Warn("certificates.cluster_lifetime",
            "over 398 days a stolen key stays useful for long; 30 days are the "
+           "default");
+    }
+    const auto& of_operators = values_.certificates().operator_lifetime();
+    Duration("certificates.operator_lifetime", of_operators, absl::Minutes(1),
+             absl::Hours(24 * 3650));
+    if (of_operators.seconds() > 398 * 24 * 3600) {
+      Warn("certificates.operator_lifetime",
+           "over 398 days a stolen key stays useful for long; 90 days are the "
            "default");
     }
     Duration("write_behind_interval", values_.write_behind_interval(),
@@ -152,6 +187,17 @@ class ValueChecks {
     }
   }
 
+  void Front() {
+    if (!values_.has_enrollment_front()) return;
+    const std::string& socket = values_.enrollment_front().socket();
+    // What sockaddr_un holds, with the zero at its end.
+    if (socket.empty() || socket.size() > 107) {
+      Error("enrollment_front.socket",
+            "name a path of 1 to 107 characters, where the service and its "
+            "enrollment front meet");
+    }
+  }
+
   void Limits() {
     const config::Limits& limits = values_.limits();
     Range("limits.max_message_bytes", limits.max_message_bytes(), 64 << 10,
@@ -162,8 +208,29 @@ class ValueChecks {
           4096);
     Range("limits.backlog_reports_per_second",
           limits.backlog_reports_per_second(), 1, 1'000'000);
+    Range("limits.recoveries_per_hour", limits.recoveries_per_hour(), 1,
+          1'000'000);
+    Range("limits.enrollments_per_minute_per_address",
+          limits.enrollments_per_minute_per_address(), 1, 1'000'000);
+    Range("limits.enrollments_per_minute_per_license",
+          limits.enrollments_per_minute_per_license(), 1, 1'000'000);
     Range("limits.calls_per_second_per_cluster",
           limits.calls_per_second_per_cluster(), 1, 1'000'000);
+    Range("limits.max_connections", limits.max_connections(), 1, 1'000'000);
+    Range("limits.max_connections_per_address",
+          limits.max_connections_per_address(), 1, 1'000'000);
+    Range("limits.handshakes_per_second", limits.handshakes_per_second(), 1,
+          1'000'000);
+    Range("limits.max_handshakes", limits.max_handshakes(), 1, 100'000);
+    Duration("limits.handshake_timeout", limits.handshake_timeout(),
+             absl::Seconds(1), absl::Minutes(2));
+    Range("limits.memory_quota_bytes", limits.memory_quota_bytes(), 64 << 20,
+          int64_t{1} << 40);
+    Duration("limits.slow_reader_timeout", limits.slow_reader_timeout(),
+             absl::Seconds(1), absl::Hours(1));
+    Range("limits.max_bytes_per_second_per_connection",
+          limits.max_bytes_per_second_per_connection(), 64 << 10,
+          int64_t{1} << 40);
   }
 
   const std::string& file_;
@@ -182,7 +249,23 @@ std::vector<Problem> CheckConfiguration(const Configuration& configuration,
                                         absl::Time now) {
   std::vector<Problem> problems;
   ValueChecks(configuration, problems).Run();
+  CheckWeakSettings(configuration, problems);
   CheckFiles(configuration, now, problems);
+  return problems;
+}
+
+std::vector<Problem> CheckFront(const Configuration& configuration,
+                                absl::Time now) {
+  std::vector<Problem> problems;
+  if (!configuration.values.has_enrollment_front()) {
+    problems.push_back(
+        {Problem::Severity::kError,
+         absl::StrCat(configuration.file, ": enrollment_front"),
+         "set enrollment_front.socket, where the service listens for its "
+         "front"});
+  }
+  ValueChecks(configuration, problems).Run();
+  CheckFrontFiles(configuration, now, problems);
   return problems;
 }
 

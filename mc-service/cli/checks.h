@@ -30,6 +30,11 @@ std::string Describe(const Problem& problem);
 std::vector<Problem> CheckConfiguration(const Configuration& configuration,
                                         absl::Time now);
 
+// The same for the enrollment front, which reads the listener's certificate and
+// nothing else of the state directory.
+std::vector<Problem> CheckFront(const Configuration& configuration,
+                                absl::Time now);
+
 // For people, one line each; "No problems" where there are none.
 std::string ProblemsAsText(const std::vector<Problem>& problems);
 // {"problems": [{"severity": "error", "where": ..., "message": ...}]}

@@ -68,7 +68,8 @@ TEST_F(ChecksTest, BadValueIsReportedWhereItIs) {
        }},
       {"listeners.cluster.address",
        [](C& c) {
-         c.mutable_listeners()->mutable_enrollment()->set_address("h:8443");
+         c.mutable_listeners()->mutable_enrollment()->set_address(
+             "127.0.0.1:8443");
          c.mutable_listeners()->mutable_cluster()->set_address("h:8443");
        }},
       {"listeners.operator.key_file",
@@ -77,14 +78,67 @@ TEST_F(ChecksTest, BadValueIsReportedWhereItIs) {
        }},
       {"limits.max_message_bytes",
        [](C& c) { c.mutable_limits()->set_max_message_bytes(-1); }},
+      {"limits.max_connections",
+       [](C& c) { c.mutable_limits()->set_max_connections(-1); }},
+      {"limits.max_connections_per_address",
+       [](C& c) { c.mutable_limits()->set_max_connections_per_address(-1); }},
+      {"limits.handshakes_per_second",
+       [](C& c) { c.mutable_limits()->set_handshakes_per_second(-1); }},
+      {"limits.max_handshakes",
+       [](C& c) { c.mutable_limits()->set_max_handshakes(-1); }},
+      {"limits.handshake_timeout",
+       [](C& c) {
+         c.mutable_limits()->mutable_handshake_timeout()->set_seconds(0);
+       }},
+      {"limits.memory_quota_bytes",
+       [](C& c) { c.mutable_limits()->set_memory_quota_bytes(1); }},
+      {"limits.slow_reader_timeout",
+       [](C& c) {
+         c.mutable_limits()->mutable_slow_reader_timeout()->set_seconds(-1);
+       }},
+      {"limits.max_bytes_per_second_per_connection",
+       [](C& c) {
+         c.mutable_limits()->set_max_bytes_per_second_per_connection(1);
+       }},
+      {"listeners.cluster.proxy_protocol_from",
+       [](C& c) {
+         c.mutable_listeners()->mutable_cluster()->add_proxy_protocol_from(
+             "balancer.example.com");
+       }},
+      {"listeners.metrics.proxy_protocol_from",
+       [](C& c) {
+         c.mutable_listeners()->mutable_metrics()->add_proxy_protocol_from(
+             "192.0.2.1");
+       }},
+      {"listeners.operator.proxy_protocol_from",
+       [](C& c) {
+         c.mutable_listeners()->mutable_operator_()->add_proxy_protocol_from(
+             "0.0.0.0/0");
+       },
+       Problem::Severity::kWarning},
       {"limits.max_queued_calls",
        [](C& c) { c.mutable_limits()->set_max_queued_calls(-5); }},
       {"limits.worker_threads",
        [](C& c) { c.mutable_limits()->set_worker_threads(5000); }},
       {"limits.max_reports_per_cluster",
        [](C& c) { c.mutable_limits()->set_max_reports_per_cluster(-1); }},
+      {"limits.recoveries_per_hour",
+       [](C& c) { c.mutable_limits()->set_recoveries_per_hour(-1); }},
       {"limits.backlog_reports_per_second",
        [](C& c) { c.mutable_limits()->set_backlog_reports_per_second(-1); }},
+      {"limits.enrollments_per_minute_per_address",
+       [](C& c) {
+         c.mutable_limits()->set_enrollments_per_minute_per_address(-1);
+       }},
+      {"limits.enrollments_per_minute_per_license",
+       [](C& c) {
+         c.mutable_limits()->set_enrollments_per_minute_per_license(-1);
+       }},
+      {"enrollment_front.socket", [](C& c) { c.mutable_enrollment_front(); }},
+      {"enrollment_front.socket",
+       [](C& c) {
+         c.mutable_enrollment_front()->set_socket(std::string(108, 'x'));
+       }},
       {"limits.calls_per_second_per_cluster",
        [](C& c) { c.mutable_limits()->set_calls_per_second_per_cluster(-1); }},
       {"drain_timeout",
@@ -97,6 +151,16 @@ TEST_F(ChecksTest, BadValueIsReportedWhereItIs) {
        [](C& c) {
          c.mutable_certificates()->mutable_cluster_lifetime()->set_seconds(1);
        }},
+      {"certificates.operator_lifetime",
+       [](C& c) {
+         c.mutable_certificates()->mutable_operator_lifetime()->set_seconds(1);
+       }},
+      {"certificates.operator_lifetime",
+       [](C& c) {
+         c.mutable_certificates()->mutable_operator_lifetime()->set_seconds(
+             400 * 86400);
+       },
+       Problem::Severity::kWarning},
       {"listeners.cluster.reflection",
        [](C& c) {
          c.mutable_listeners()->mutable_cluster()->set_reflection(true);
@@ -152,6 +216,36 @@ TEST_F(ChecksTest, EachKeyIsMissedWhenItIsNotThereOpenOrBroken) {
     ASSERT_TRUE(AtomicWrite(key, good, 0600).ok());
     EXPECT_EQ(error(), "");
   }
+}
+
+TEST_F(ChecksTest, TheFrontNeedsTheListenersCertificateAlone) {
+  Configuration configuration = folder_.Load();
+  configuration.values.mutable_enrollment_front()->set_socket("front.sock");
+  const CertificateFiles files = folder_.state().ServerCertificate();
+  const std::string certificate = folder_.state().directory() + ".crt";
+  const std::string key = folder_.state().directory() + ".key";
+  fs::copy_file(files.certificate, certificate);
+  fs::copy_file(files.key, key);
+  config::Listener* listener =
+      configuration.values.mutable_listeners()->mutable_enrollment();
+  listener->set_certificate_file(certificate);
+  listener->set_key_file(key);
+  // With the state directory in reach it says so.
+  const auto problems = CheckFront(configuration, Now());
+  ASSERT_EQ(problems.size(), 1u) << ProblemsAsText(problems);
+  EXPECT_EQ(problems[0].severity, Problem::Severity::kWarning);
+  EXPECT_THAT(problems[0].message, HasSubstr("a user of its own"));
+  fs::remove_all(folder_.state().directory());
+  EXPECT_EQ(ProblemsAsText(CheckFront(configuration, Now())), "No problems.\n");
+  fs::remove(key);
+  EXPECT_THAT(
+      std::string(FirstError(CheckFront(configuration, Now())).message()),
+      HasSubstr(key));
+}
+
+TEST_F(ChecksTest, AFrontWithoutASocketIsAnError) {
+  const absl::Status status = FirstError(CheckFront(folder_.Load(), Now()));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("enrollment_front"));
 }
 
 TEST_F(ChecksTest, KeyOfAnotherCertificateIsReported) {

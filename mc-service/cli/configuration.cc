@@ -32,6 +32,30 @@ void DefaultListener(std::string_view directory, std::string_view address,
   }
 }
 
+// Of who may connect, and what connections may do.
+void DefaultEdgeLimits(config::Limits* limits) {
+  if (limits->max_connections() == 0) limits->set_max_connections(20'000);
+  if (limits->max_connections_per_address() == 0) {
+    limits->set_max_connections_per_address(2'000);
+  }
+  if (limits->handshakes_per_second() == 0) {
+    limits->set_handshakes_per_second(1'000);
+  }
+  if (limits->max_handshakes() == 0) limits->set_max_handshakes(64);
+  if (!limits->has_handshake_timeout()) {
+    *limits->mutable_handshake_timeout() = TimeUtil::SecondsToDuration(10);
+  }
+  if (limits->memory_quota_bytes() == 0) {
+    limits->set_memory_quota_bytes(int64_t{2} << 30);
+  }
+  if (!limits->has_slow_reader_timeout()) {
+    *limits->mutable_slow_reader_timeout() = TimeUtil::SecondsToDuration(60);
+  }
+  if (limits->max_bytes_per_second_per_connection() == 0) {
+    limits->set_max_bytes_per_second_per_connection(32 << 20);
+  }
+}
+
 }  // namespace
 
 void ApplyDefaults(std::string_view directory, config::ServiceConfig& values) {
@@ -53,6 +77,10 @@ void ApplyDefaults(std::string_view directory, config::ServiceConfig& values) {
     *values.mutable_certificates()->mutable_cluster_lifetime() =
         TimeUtil::HoursToDuration(30 * 24);
   }
+  if (!values.certificates().has_operator_lifetime()) {
+    *values.mutable_certificates()->mutable_operator_lifetime() =
+        TimeUtil::HoursToDuration(90 * 24);
+  }
   config::Limits* limits = values.mutable_limits();
   if (limits->max_message_bytes() == 0) limits->set_max_message_bytes(4 << 20);
   if (limits->max_queued_calls() == 0) limits->set_max_queued_calls(10000);
@@ -63,8 +91,20 @@ void ApplyDefaults(std::string_view directory, config::ServiceConfig& values) {
   if (limits->backlog_reports_per_second() == 0) {
     limits->set_backlog_reports_per_second(2000);
   }
+  DefaultEdgeLimits(limits);
+  if (limits->recoveries_per_hour() == 0) limits->set_recoveries_per_hour(10);
+  if (limits->enrollments_per_minute_per_address() == 0) {
+    limits->set_enrollments_per_minute_per_address(60);
+  }
+  if (limits->enrollments_per_minute_per_license() == 0) {
+    limits->set_enrollments_per_minute_per_license(120);
+  }
   if (limits->calls_per_second_per_cluster() == 0) {
     limits->set_calls_per_second_per_cluster(20);
+  }
+  if (values.has_enrollment_front()) {
+    std::string* socket = values.mutable_enrollment_front()->mutable_socket();
+    *socket = ResolvePath(directory, *socket);
   }
   if (!values.has_write_behind_interval()) {
     *values.mutable_write_behind_interval() = TimeUtil::SecondsToDuration(5);

@@ -1,5 +1,7 @@
 #include "mc-service/cli/file_checks.h"
 
+#include <unistd.h>
+
 #include <optional>
 #include <set>
 #include <string>
@@ -9,6 +11,7 @@
 #include "common/crypto/key.h"
 #include "common/files/files.h"
 #include "common/time/proto_time.h"
+#include "mc-service/cli/authorities.h"
 #include "mc-service/cli/document_keys.h"
 
 namespace mc::service {
@@ -41,10 +44,34 @@ class FileChecks {
          {state.ServerCa(), state.ClusterCa(), state.OperatorCa()}) {
       Pair(ca, /*ca=*/true);
     }
+    for (const AuthorityKind kind :
+         {AuthorityKind::kServer, AuthorityKind::kCluster,
+          AuthorityKind::kOperator}) {
+      const std::string file =
+          StateLayout::PreviousAuthoritiesFile(FilesOf(state, kind));
+      if (FileExists(file))
+        Passes(file, KnownAuthorities(state, kind).status());
+    }
     const config::Listeners& listeners = configuration_.values.listeners();
-    OfListener("enrollment", listeners.enrollment());
+    // Else it is the front's, which may be the only one to read it.
+    if (!configuration_.values.has_enrollment_front()) {
+      OfListener("enrollment", listeners.enrollment());
+    }
     OfListener("cluster", listeners.cluster());
     OfListener("operator", listeners.operator_());
+  }
+
+  void RunFront() {
+    OfListener("enrollment", configuration_.values.listeners().enrollment());
+    const StateLayout state = configuration_.state();
+    for (const std::string& secret :
+         {state.StoreFile(), state.ClusterCa().key, state.ServerCa().key}) {
+      if (::access(secret.c_str(), R_OK) != 0) continue;
+      Add(Severity::kWarning, secret,
+          "the enrollment front can read it; run the front as a user of its "
+          "own");
+      return;
+    }
   }
 
  private:
@@ -151,6 +178,11 @@ class FileChecks {
 void CheckFiles(const Configuration& configuration, absl::Time now,
                 std::vector<Problem>& problems) {
   FileChecks(configuration, now, problems).Run();
+}
+
+void CheckFrontFiles(const Configuration& configuration, absl::Time now,
+                     std::vector<Problem>& problems) {
+  FileChecks(configuration, now, problems).RunFront();
 }
 
 }  // namespace mc::service

@@ -15,6 +15,11 @@ namespace mc::service {
 void CheckFiles(const Configuration& configuration, absl::Time now,
                 std::vector<Problem>& problems);
 
+// The same for the enrollment front. A warning where it can read what it has no
+// need of: the store or a key of a CA.
+void CheckFrontFiles(const Configuration& configuration, absl::Time now,
+                     std::vector<Problem>& problems);
+
 }  // namespace mc::service
 
 #endif  // MC_SERVICE_CLI_FILE_CHECKS_H_

@@ -105,9 +105,14 @@ class Maker {
     Keep(Certificates());
     Keep(
         Write(state_.DocumentKeyFile(), PrivateKey::GenerateEd25519().ToPem()));
-    Keep(Write(
-        state_.ConfigFile(),
-        ServiceConfigTemplate(options_.trust_domain, options_.free_ports)));
+    TemplateOptions choices;
+    choices.trust_domain = options_.trust_domain;
+    choices.free_ports = options_.free_ports;
+    if (!options_.free_ports && !options_.without_front) {
+      choices.front_socket = options_.front_socket;
+      choices.front_group = options_.front_group;
+    }
+    Keep(Write(state_.ConfigFile(), ServiceConfigTemplate(choices)));
     Keep(Write(state_.McctlConfigFile(), McctlConfigTemplate()));
     Keep(MakeStore());
     return status_;
@@ -189,8 +194,12 @@ class Maker {
     absl::StatusOr<std::unique_ptr<Store>> store =
         OpenSqliteStore(std::move(options));
     if (!store.ok()) return store.status();
-    const absl::Status status = (*store)->WriteAndWait([](Writer& writer) {
-      return writer.PutOperator({.name = "admin", .role = Role::kAdmin});
+    const absl::Status status = (*store)->WriteAndWait([this](Writer& writer) {
+      return writer.PutOperator(
+          {.name = "admin",
+           .role = Role::kAdmin,
+           .created_at = now_,
+           .certificate_not_after = now_ + kLeafLifetime});
     });
     (*store)->Stop();
     return status;
@@ -258,7 +267,8 @@ std::string NextSteps(const StateLayout& state) {
       "\nNext:\n",
       "  mc-service validate --config ", state.ConfigFile(), "\n",
       "  mc-service run --config ", state.ConfigFile(), "\n",
-      "  mcctl --config ", state.McctlConfigFile(),
+      "  mc-service enroll-front --config ", state.ConfigFile(),
+      "   (beside it)\n", "  mcctl --config ", state.McctlConfigFile(),
       " account create --name NAME\n", "\nClusters trust the service by ",
       state.ServerCa().certificate, ".\n");
 }

@@ -19,8 +19,14 @@ struct InitOptions {
   std::string trust_domain = "missioncontrol.local";
   // A service that is there already is success, and left as it is.
   bool if_missing = false;
-  // Writes port 0 for every listener, on 127.0.0.1.
+  // Writes port 0 for every listener, on 127.0.0.1, and no front.
   bool free_ports = false;
+  // Where the service and its enrollment front meet, and the front's group;
+  // empty: the front is of the service's user.
+  std::string front_socket = "enrollment.sock";
+  std::string front_group;
+  // The service opens the enrollment listener itself.
+  bool without_front = false;
   const Clock* clock = nullptr;
 };
 

@@ -40,13 +40,35 @@ class InitTest : public ::testing::Test {
 TEST_F(InitTest, WhatItMakesHasNoProblems) {
   ASSERT_TRUE(Init(Options()).ok());
   const StateLayout state(Options().directory);
-  const auto configuration = LoadConfiguration(state.ConfigFile());
+  auto configuration = LoadConfiguration(state.ConfigFile());
   ASSERT_TRUE(configuration.ok()) << configuration.status();
+  configuration->values.mutable_enrollment_front()->set_socket("front.sock");
   EXPECT_EQ(configuration->values.trust_domain(), "example.com");
   EXPECT_EQ(configuration->values.listeners().cluster().address(),
             "0.0.0.0:8443");
   EXPECT_EQ(ProblemsAsText(CheckConfiguration(*configuration, clock_.Now())),
             "No problems.\n");
+}
+
+TEST_F(InitTest, TheFrontIsConfiguredUnlessItIsNotWanted) {
+  InitOptions options = Options();
+  options.front_group = "mission-control-front";
+  ASSERT_TRUE(Init(options).ok());
+  auto configuration =
+      LoadConfiguration(StateLayout(options.directory).ConfigFile());
+  ASSERT_TRUE(configuration.ok()) << configuration.status();
+  EXPECT_EQ(configuration->values.enrollment_front().socket(),
+            options.directory + "/enrollment.sock");
+  EXPECT_EQ(configuration->values.enrollment_front().group(),
+            "mission-control-front");
+
+  options.directory = folder_.File("alone");
+  options.without_front = true;
+  ASSERT_TRUE(Init(options).ok());
+  configuration =
+      LoadConfiguration(StateLayout(options.directory).ConfigFile());
+  ASSERT_TRUE(configuration.ok()) << configuration.status();
+  EXPECT_FALSE(configuration->values.has_enrollment_front());
 }
 
 TEST_F(InitTest, IfMissingLeavesWhatIsThere) {

@@ -12,9 +12,12 @@
 #include "common/files/files.h"
 #include "common/status/status.h"
 #include "common/time/clock.h"
+#include "mc-service/cli/authorities.h"
 #include "mc-service/cli/backup_commands.h"
+#include "mc-service/cli/ca_commands.h"
 #include "mc-service/cli/checks.h"
 #include "mc-service/cli/configuration.h"
+#include "mc-service/cli/front_command.h"
 #include "mc-service/cli/healthcheck.h"
 #include "mc-service/cli/init.h"
 #include "mc-service/cli/key_commands.h"
@@ -31,6 +34,11 @@ struct Arguments {
   InitOptions init;
   std::string config = kConfigFile;
   std::string output = "text";
+  FrontOptions front;
+  FrontFilesOptions front_files;
+  // `healthcheck --front`.
+  bool ask_front = false;
+  bool strict = false;
 };
 
 absl::Status InitCommand(InitOptions options) {
@@ -59,10 +67,16 @@ absl::Status ValidateCommand(const Arguments& arguments) {
   }
   std::cout << (arguments.output == "json" ? ProblemsAsJson(problems)
                                            : ProblemsAsText(problems));
+  if (arguments.strict) {
+    for (Problem& problem : problems) {
+      problem.severity = Problem::Severity::kError;
+    }
+  }
   return FirstError(problems);
 }
 
 absl::Status HealthcheckCommand(const Arguments& arguments) {
+  if (arguments.ask_front) return FrontHealthcheck(arguments.front.metrics);
   const absl::StatusOr<Configuration> configuration =
       LoadConfiguration(arguments.config);
   if (!configuration.ok()) return configuration.status();
@@ -74,8 +88,8 @@ absl::Status ServerCaCommand(const Arguments& arguments) {
   const absl::StatusOr<Configuration> configuration =
       LoadConfiguration(arguments.config);
   if (!configuration.ok()) return configuration.status();
-  const absl::StatusOr<std::string> pem =
-      ReadFile(configuration->state().ServerCa().certificate);
+  const absl::StatusOr<std::string> pem = TrustedAuthorities(
+      configuration->state(), AuthorityKind::kServer, RealClock().Now());
   if (pem.ok()) std::cout << *pem;
   return pem.status();
 }
@@ -109,9 +123,19 @@ CLI::App* AddInit(CLI::App& app, Arguments& arguments) {
   init->add_flag("--if-missing", options.if_missing,
                  "Succeed, and change nothing, where the service is there "
                  "already: for containers, before each start");
+  init->add_option("--front-socket", options.front_socket,
+                   "Where the service meets its enrollment front; relative to "
+                   "the directory")
+      ->capture_default_str();
+  init->add_option("--front-group", options.front_group,
+                   "The group of the front's user (default: the front runs as "
+                   "the service's own user)");
+  init->add_flag("--without-front", options.without_front,
+                 "Let the service itself open the enrollment listener");
   init->add_flag("--free-ports", options.free_ports,
                  "Let every listener take a free port on 127.0.0.1; ports.json "
-                 "in the directory says which, while the service runs");
+                 "in the directory says which, while the service runs. "
+                 "Everything is in one process, as with --without-front");
   init->footer(
       "Example:\n"
       "  mc-service init --directory /var/lib/mission-control \\\n"
@@ -130,6 +154,7 @@ int RunProgram(int argc, char** argv) {
       "  mc-service init --directory DIR\n"
       "  mc-service validate --config DIR/mc-service.yaml\n"
       "  mc-service run --config DIR/mc-service.yaml\n"
+      "  mc-service enroll-front --config DIR/mc-service.yaml\n"
       "\n"
       "Exit codes: 0 success, 1 failure or damage, 2 wrong usage or "
       "configuration, 3 there is no such\nfile, 4 another key is needed, 5 the "
@@ -141,19 +166,30 @@ int RunProgram(int argc, char** argv) {
   run->footer(
       "SIGTERM or SIGINT ends it in order, a second one at once.\n"
       "Example:\n  mc-service run --config DIR/mc-service.yaml");
+  CLI::App* front = AddFrontCommand(app, arguments.front);
+  CLI::App* front_files = AddFrontFilesCommand(app, arguments.front_files);
   CLI::App* validate = app.add_subcommand(
       "validate", "Report what is wrong with the configuration and its files");
   AddConfigOption(validate, arguments);
   validate->add_option("--output", arguments.output, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
+  validate->add_flag("--strict", arguments.strict,
+                     "Count warnings, such as weak settings, as errors");
   validate->footer(
-      "Exit code 2 when there is an error; warnings alone are no error.\n"
+      "Exit code 2 when there is an error; warnings alone are no error without "
+      "--strict.\n"
       "Example:\n"
       "  mc-service validate --config DIR/mc-service.yaml --output json");
   CLI::App* healthcheck = app.add_subcommand(
       "healthcheck", "Ask the running service whether it is ready");
   AddConfigOption(healthcheck, arguments);
+  healthcheck->add_flag("--front", arguments.ask_front,
+                        "Ask the enrollment front instead");
+  healthcheck
+      ->add_option("--metrics", arguments.front.metrics,
+                   "With --front: its own option --metrics")
+      ->capture_default_str();
   healthcheck->footer(
       "Exit code 0 when it is ready, 5 when it is not.\n"
       "Example:\n  mc-service healthcheck --config DIR/mc-service.yaml");
@@ -166,6 +202,7 @@ int RunProgram(int argc, char** argv) {
   BackupCommands backups(app, MC_VERSION);
   CLI::App* version = app.add_subcommand("version", "Print the version");
   std::function<absl::Status()> grouped;
+  AddCaCommands(app, grouped);
   AddKeyCommands(app, grouped);
   AddLicenseCommands(app, grouped);
 
@@ -181,6 +218,10 @@ int RunProgram(int argc, char** argv) {
     status = InitCommand(arguments.init);
   } else if (run->parsed()) {
     status = RunCommand(arguments);
+  } else if (front->parsed()) {
+    status = RunFront(arguments.front);
+  } else if (front_files->parsed()) {
+    status = CopyFrontFiles(arguments.front_files);
   } else if (validate->parsed()) {
     // The report is the result; there is nothing to add to it.
     return ExitCodeOf(ValidateCommand(arguments));

@@ -1,8 +1,5 @@
 #include "mc-service/cli/run.h"
 
-#include <grpc/support/log.h>
-
-#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,22 +10,10 @@
 #include "common/time/clock.h"
 #include "common/tls/idle_memory.h"
 #include "mc-service/cli/checks.h"
+#include "mc-service/cli/grpc_log.h"
 #include "mc-service/server.h"
 
 namespace mc::service {
-namespace {
-
-// gRPC's own lines become ours. What it says while the service starts comes
-// back as the error of starting; afterwards it is about clients, for instance
-// why a handshake was refused.
-std::atomic<bool> started{false};
-
-void LogGrpc(gpr_log_func_args* line) {
-  if (line->severity < GPR_LOG_SEVERITY_ERROR || !started) return;
-  LogWarning("gRPC reports", {{"detail", line->message}});
-}
-
-}  // namespace
 
 absl::Status Run(const Configuration& configuration) {
   RealClock clock;
@@ -37,14 +22,14 @@ absl::Status Run(const Configuration& configuration) {
   absl::Status status = FirstError(problems);
   if (!status.ok()) return status;
   InitLog(LogOptionsOf(configuration.values.log()));
-  gpr_set_log_function(LogGrpc);
+  GrpcLog grpc_log;
   StopSignal stop;
   RaiseDescriptorLimit();
   KeepNoIdleTlsBuffers();
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start({.configuration = configuration, .clock = &clock});
   if (!server.ok()) return server.status();
-  started = true;
+  grpc_log.Started();
   for (const Problem& problem : problems) {
     LogWarning("weak setting", {{"detail", Describe(problem)}});
   }

@@ -42,6 +42,19 @@ class StateLayout {
   CertificateFiles ServerCa() const { return Pair("ca/server-ca"); }
   CertificateFiles ClusterCa() const { return Pair("ca/cluster-ca"); }
   CertificateFiles OperatorCa() const { return Pair("ca/operator-ca"); }
+  // The certificates of authorities that others have followed, and how long
+  // they are trusted, as JSON; absent before the first rotation. `ca` is one of
+  // the above.
+  static std::string PreviousAuthoritiesFile(const CertificateFiles& ca) {
+    return WithoutEnding(ca.certificate) + ".previous.json";
+  }
+  // While a rotation is under way.
+  static CertificateFiles NextAuthority(const CertificateFiles& ca) {
+    const std::string name = WithoutEnding(ca.certificate) + ".next";
+    return {name + ".crt", name + ".key"};
+  }
+  // What agents trust while the server CA changes: the old one and the new one.
+  std::string ServerCaBundle() const { return In("ca/server-ca.bundle.crt"); }
   // What the listeners show unless they have their own.
   CertificateFiles ServerCertificate() const { return Pair("server/server"); }
   // The operator that `init` makes.
@@ -50,6 +63,9 @@ class StateLayout {
   std::string OperatorTrustFile() const { return In("operator/ca.crt"); }
 
  private:
+  static std::string WithoutEnding(const std::string& file) {
+    return file.substr(0, file.rfind('.'));
+  }
   std::string In(std::string_view name) const {
     return directory_ + "/" + std::string(name);
   }

@@ -7,9 +7,16 @@
 
 namespace mc::service {
 
+struct TemplateOptions {
+  std::string trust_domain;
+  bool free_ports = false;
+  // Empty: there is no enrollment front.
+  std::string front_socket;
+  std::string front_group;
+};
+
 // mc-service.yaml, with a comment for each key.
-std::string ServiceConfigTemplate(std::string_view trust_domain,
-                                  bool free_ports);
+std::string ServiceConfigTemplate(const TemplateOptions& options);
 
 // mcctl.yaml; its paths are relative to itself.
 std::string McctlConfigTemplate();

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/cli/output.h"
@@ -10,7 +11,6 @@
 #include "common/status/grpc_status.h"
 #include "common/time/clock.h"
 #include "common/tls/credentials.h"
-#include "missioncontrol/config/v1/ctl.pb.h"
 
 namespace mc::service {
 
@@ -22,8 +22,8 @@ std::string Client::DefaultConfigFile() {
   return absl::StrCat(home == nullptr ? "" : home, "/.config/mcctl/mcctl.yaml");
 }
 
-absl::StatusOr<FleetStub*> Client::Fleet() {
-  if (stub_ != nullptr) return stub_.get();
+absl::StatusOr<const missioncontrol::config::v1::CtlConfig*> Client::Config() {
+  if (config_.has_value()) return &*config_;
   missioncontrol::config::v1::CtlConfig config;
   absl::Status status = LoadYaml(options_.config_file, &config);
   if (status.code() == absl::StatusCode::kNotFound) {
@@ -39,12 +39,25 @@ absl::StatusOr<FleetStub*> Client::Fleet() {
         absl::StrCat(options_.config_file, ": operator_address is missing"));
   }
   const std::string directory = DirectoryOf(options_.config_file);
+  for (std::string* path :
+       {config.mutable_ca_file(), config.mutable_certificate_file(),
+        config.mutable_key_file()}) {
+    *path = ResolvePath(directory, *path);
+  }
+  config_ = std::move(config);
+  return &*config_;
+}
+
+absl::StatusOr<FleetStub*> Client::Fleet() {
+  if (stub_ != nullptr) return stub_.get();
+  const auto loaded = Config();
+  if (!loaded.ok()) return loaded.status();
+  const missioncontrol::config::v1::CtlConfig& config = **loaded;
   ClientTls tls;
-  const auto read = [&](const std::string& path, bool is_private,
-                        std::string& into) -> absl::Status {
+  const auto read = [](const std::string& path, bool is_private,
+                       std::string& into) -> absl::Status {
     if (path.empty()) return absl::OkStatus();
-    const std::string resolved = ResolvePath(directory, path);
-    auto text = is_private ? ReadPrivateFile(resolved) : ReadFile(resolved);
+    auto text = is_private ? ReadPrivateFile(path) : ReadFile(path);
     if (!text.ok()) {
       return absl::InvalidArgumentError(text.status().message());
     }

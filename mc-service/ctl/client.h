@@ -6,12 +6,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "google/protobuf/message.h"
+#include "missioncontrol/config/v1/ctl.pb.h"
 #include "missioncontrol/v1/fleet_service.grpc.pb.h"
 
 namespace mc::service {
@@ -40,8 +42,12 @@ class Client {
 
   Options& options() { return options_; }
 
-  // Reads the configuration at the first use. INVALID_ARGUMENT,
-  // FAILED_PRECONDITION or NOT_FOUND name the file and what to do.
+  // The configuration, with its paths resolved; it is read at the first use.
+  // INVALID_ARGUMENT names the file and what to do.
+  absl::StatusOr<const missioncontrol::config::v1::CtlConfig*> Config();
+
+  // INVALID_ARGUMENT, FAILED_PRECONDITION or NOT_FOUND name the file and what
+  // to do.
   absl::StatusOr<FleetStub*> Fleet();
 
   // One unary call with its deadline, for instance
@@ -70,6 +76,7 @@ class Client {
   void SetDeadline(grpc::ClientContext& context) const;
 
   Options options_;
+  std::optional<missioncontrol::config::v1::CtlConfig> config_;
   std::string address_;
   std::unique_ptr<FleetStub> stub_;
 };

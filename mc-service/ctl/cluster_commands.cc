@@ -34,8 +34,10 @@ std::string TextOf(const v1::Cluster& cluster) {
                                     TimeText(cluster.registered_at()))},
       {"User name", cluster.user_name()},
       {"Certificate",
-       absl::StrCat("serial ", cluster.certificate_serial(), ", until ",
-                    TimeText(cluster.certificate_not_after()))},
+       cluster.certificate_serial().empty()
+           ? "none yet"
+           : absl::StrCat("serial ", cluster.certificate_serial(), ", until ",
+                          TimeText(cluster.certificate_not_after()))},
       {"Presence", absl::StrCat(EnumText(cluster.presence()), " ",
                                 TimeText(cluster.last_heartbeat_at()))},
       {"Health", absl::StrCat(EnumText(cluster.health()), " ",
@@ -46,7 +48,10 @@ std::string TextOf(const v1::Cluster& cluster) {
         "Clone suspected",
         absl::StrCat(TimeText(cluster.clone_suspected_at()),
                      "; two agents beat in turn: ask the customer to stop the "
-                     "one whose state was copied"));
+                     "one whose state was copied, and adopt the other"));
+  }
+  for (const std::string& agent : cluster.clone_instance_ids()) {
+    lines.emplace_back("Agent instance", agent);
   }
   return Properties(lines);
 }
@@ -167,6 +172,12 @@ void AddList(CLI::App& group, Context& context) {
       {"healthy", v1::HEALTH_STATUS_HEALTHY},
       {"warning", v1::HEALTH_STATUS_WARNING},
       {"critical", v1::HEALTH_STATUS_CRITICAL}};
+  static const auto& registrations =
+      *new std::map<std::string, v1::RegistrationStatus>{
+          {"registered", v1::REGISTRATION_STATUS_REGISTERED},
+          {"pending", v1::REGISTRATION_STATUS_PENDING},
+          {"reopened", v1::REGISTRATION_STATUS_REOPENED},
+          {"revoked", v1::REGISTRATION_STATUS_REVOKED}};
   Client& client = *context.client;
   auto request = std::make_shared<v1::ListClustersRequest>();
   auto page = std::make_shared<PageOptions>();
@@ -217,7 +228,49 @@ void AddList(CLI::App& group, Context& context) {
           },
           "healthy, warning or critical")
       ->check(CLI::IsMember(healths));
+  command
+      ->add_option_function<std::string>(
+          "--registration",
+          [request](const std::string& v) {
+            request->set_registration(registrations.at(v));
+          },
+          "registered, pending, reopened or revoked")
+      ->check(CLI::IsMember(registrations));
   page->AddTo(*command);
+}
+
+void AddAdopt(CLI::App& group, Context& context) {
+  Client& client = *context.client;
+  auto request = std::make_shared<v1::AdoptClusterRequest>();
+  CLI::App* command = AddCommand(
+      group, context, "adopt",
+      "Decide which of two agents with one identity is the cluster",
+      "mcctl cluster adopt 7c9e6679-7425-40de-944b-e07fc1f90ae7 --instance "
+      "2c5ea4c0-4067-41fe-8bad-9b1deb4d3b7d",
+      [&client, request]() -> absl::Status {
+        v1::AdoptClusterResponse response;
+        absl::Status status =
+            client.Call(&FleetStub::AdoptCluster, *request, &response);
+        if (!status.ok()) return status;
+        return client.Print(response,
+                            [&] { return TextOf(response.cluster()); });
+      });
+  command
+      ->add_option_function<std::string>(
+          "cluster",
+          [request](const std::string& v) { request->set_cluster_id(v); },
+          "The cluster's ID")
+      ->required();
+  CLI::Option_group* which = command->add_option_group("which");
+  which->add_option_function<std::string>(
+      "--instance",
+      [request](const std::string& v) { request->set_agent_instance_id(v); },
+      "The agent to keep, as `mcctl cluster show` names it; the other's "
+      "certificate ends when this one has renewed its own");
+  which->add_flag_function(
+      "--no-clone", [](int64_t) {},
+      "The suspicion was wrong: there is but one agent");
+  which->require_option(1);
 }
 
 }  // namespace
@@ -236,7 +289,12 @@ void AddClusterCommands(CLI::App& app, Context& context) {
   AddById(*group, context, "reopen",
           "Let other keys register this cluster ID, once",
           &FleetStub::ReopenRegistration, show);
-  AddById(*group, context, "revoke", "Revoke a cluster's identity, for good",
+  AddById(*group, context, "approve",
+          "Register a cluster that waits (cluster list --registration pending)",
+          &FleetStub::ApproveRegistration, show);
+  AddAdopt(*group, context);
+  AddById(*group, context, "revoke",
+          "Revoke a cluster's identity, or refuse one that waits, for good",
           &FleetStub::RevokeCluster, show);
 }
 
@@ -251,15 +309,10 @@ void AddConsumptionCommands(CLI::App& app, Context& context) {
       *group, context, "list", "List consumption reports, the newest first",
       "mcctl consumption list --license ID --from 2026-05-01T00:00:00Z",
       [&client, request, page, from, to]() -> absl::Status {
-        if (!from->empty()) {
-          const auto time = TimeValue("--from", *from);
-          if (!time.ok()) return time.status();
-          *request->mutable_period()->mutable_start() = *time;
-        }
-        if (!to->empty()) {
-          const auto time = TimeValue("--to", *to);
-          if (!time.ok()) return time.status();
-          *request->mutable_period()->mutable_end() = *time;
+        if (!from->empty() || !to->empty()) {
+          const auto period = PeriodValue(*from, *to);
+          if (!period.ok()) return period.status();
+          *request->mutable_period() = *period;
         }
         request->set_page_size(page->size);
         request->set_page_token(page->token);

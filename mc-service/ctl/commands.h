@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <map>
 #include <string>
 
 #include "absl/status/status.h"
@@ -40,6 +41,10 @@ void AddAccountCommands(CLI::App& app, Context& context);
 void AddLicenseCommands(CLI::App& app, Context& context);
 // `license update`, below the group of the others.
 void AddLicenseUpdate(CLI::App& group, Context& context);
+// `license token ...`, below the same group.
+void AddTokenCommands(CLI::App& group, Context& context);
+// The values of --enrollment-policy by their names.
+const std::map<std::string, v1::EnrollmentPolicy>& EnrollmentPolicies();
 // A license for people.
 std::string LicenseText(const v1::License& license);
 void AddUsageCommands(CLI::App& app, Context& context);
@@ -49,6 +54,7 @@ void AddReleaseCommands(CLI::App& app, Context& context);
 void AddEventCommands(CLI::App& app, Context& context);
 void AddExchangeCommands(CLI::App& app, Context& context);
 void AddFindingCommands(CLI::App& app, Context& context);
+void AddOperatorCommands(CLI::App& app, Context& context);
 
 }  // namespace mc::service
 

@@ -41,6 +41,7 @@ std::string LicenseText(const v1::License& license) {
                                          limits.synthetic_executions())},
       {"Overage", EnumText(limits.overage())},
       {"Reset", EnumText(limits.reset())},
+      {"Enrollment", EnumText(license.enrollment_policy())},
   };
   for (const v1::MeterLimit& meter : limits.meters()) {
     lines.emplace_back(
@@ -189,6 +190,16 @@ void AddCreate(CLI::App& group, Context& context) {
   command->add_option("--grace-period", options->grace_period,
                       "Without contact, for instance 14d (default: the "
                       "model's)");
+  command
+      ->add_option_function<std::string>(
+          "--enrollment-policy",
+          [&](const std::string& v) {
+            request.set_enrollment_policy(EnrollmentPolicies().at(v));
+          },
+          "Who may register a cluster with the key: auto (anybody, default), "
+          "token (with a one-time token) or approve (whom an operator "
+          "approves)")
+      ->check(CLI::IsMember(EnrollmentPolicies()));
   command->add_flag_function(
       "--one-agent-installation",
       [&](int64_t) { request.set_one_agent_installation(true); },
@@ -259,6 +270,7 @@ void AddLicenseCommands(CLI::App& app, Context& context) {
   page->AddTo(*command);
 
   AddLicenseUpdate(*group, context);
+  AddTokenCommands(*group, context);
   AddById(*group, context, "show", "Show one license", &FleetStub::GetLicense);
   AddById(*group, context, "suspend",
           "Suspend a license: installations and updates stop",

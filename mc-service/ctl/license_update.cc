@@ -184,6 +184,14 @@ void AddLicenseUpdate(CLI::App& group, Context& context) {
                    "Quota period: monthly or annual; the one that runs ends "
                    "now")
       ->check(CLI::IsMember({"monthly", "annual"}));
+  command
+      ->add_option_function<std::string>(
+          "--enrollment-policy",
+          [options](const std::string& v) {
+            options->request.set_enrollment_policy(EnrollmentPolicies().at(v));
+          },
+          "auto, token or approve; what is registered stays registered")
+      ->check(CLI::IsMember(EnrollmentPolicies()));
   command->add_option("--meter", options->meters,
                       "ID:UNIT[:LIMIT[:allowed]], can be repeated");
   command->add_option("--entitlement", options->entitlements,

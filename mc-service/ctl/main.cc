@@ -55,6 +55,7 @@ int Run(int argc, char** argv) {
   mc::service::AddEventCommands(app, context);
   mc::service::AddExchangeCommands(app, context);
   mc::service::AddFindingCommands(app, context);
+  mc::service::AddOperatorCommands(app, context);
 
   try {
     app.parse(argc, argv);

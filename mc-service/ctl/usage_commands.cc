@@ -19,9 +19,6 @@ namespace {
 
 // Rows of one call of an export.
 constexpr int kExportPage = 1000;
-// The first and the last time that the contract takes.
-constexpr int64_t kFirstTime = 946'684'800;
-constexpr int64_t kLastTime = 7'258'118'399;
 // A ledger of years is not verified in the seconds of other calls.
 constexpr absl::Duration kVerifyTimeout = absl::Hours(1);
 
@@ -101,19 +98,9 @@ struct Listing {
 
   absl::Status Complete() {
     if (!from.empty() || !to.empty()) {
-      // A period has both ends.
-      request.mutable_period()->mutable_start()->set_seconds(kFirstTime);
-      request.mutable_period()->mutable_end()->set_seconds(kLastTime);
-    }
-    if (!from.empty()) {
-      const auto time = TimeValue("--from", from);
-      if (!time.ok()) return time.status();
-      *request.mutable_period()->mutable_start() = *time;
-    }
-    if (!to.empty()) {
-      const auto time = TimeValue("--to", to);
-      if (!time.ok()) return time.status();
-      *request.mutable_period()->mutable_end() = *time;
+      const auto period = PeriodValue(from, to);
+      if (!period.ok()) return period.status();
+      *request.mutable_period() = *period;
     }
     request.set_page_size(page.size);
     request.set_page_token(page.token);

@@ -32,6 +32,25 @@ absl::StatusOr<google::protobuf::Timestamp> TimeValue(const std::string& option,
   return ToProto(*time);
 }
 
+absl::StatusOr<missioncontrol::v1::TimeFrame> PeriodValue(
+    const std::string& from, const std::string& to) {
+  missioncontrol::v1::TimeFrame period;
+  // The first and the last time that the contract takes.
+  period.mutable_start()->set_seconds(946'684'800);
+  period.mutable_end()->set_seconds(7'258'118'399);
+  if (!from.empty()) {
+    const auto time = TimeValue("--from", from);
+    if (!time.ok()) return time.status();
+    *period.mutable_start() = *time;
+  }
+  if (!to.empty()) {
+    const auto time = TimeValue("--to", to);
+    if (!time.ok()) return time.status();
+    *period.mutable_end() = *time;
+  }
+  return period;
+}
+
 absl::StatusOr<google::protobuf::Duration> DurationValue(
     const std::string& option, const std::string& text) {
   absl::Duration duration;

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
+#include "missioncontrol/v1/common.pb.h"
 #include "missioncontrol/v1/license.pb.h"
 
 namespace mc::service {
@@ -19,6 +20,9 @@ namespace mc::service {
 // RFC 3339, for instance 2027-01-01T00:00:00Z.
 absl::StatusOr<google::protobuf::Timestamp> TimeValue(const std::string& option,
                                                       const std::string& text);
+// --from and --to, of which one may be empty: a period has both ends.
+absl::StatusOr<missioncontrol::v1::TimeFrame> PeriodValue(
+    const std::string& from, const std::string& to);
 // 30s, 5m, 1h, 14d.
 absl::StatusOr<google::protobuf::Duration> DurationValue(
     const std::string& option, const std::string& text);

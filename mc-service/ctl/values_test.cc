@@ -47,5 +47,16 @@ TEST(Values, TimesAndDurations) {
   EXPECT_FALSE(DurationValue("--grace-period", "-1h").ok());
 }
 
+TEST(PeriodValue, AMissingEndIsFarAway) {
+  const auto until = PeriodValue("", "2027-01-01T00:00:00Z");
+  ASSERT_TRUE(until.ok()) << until.status();
+  EXPECT_LT(until->start().seconds(), until->end().seconds());
+  const auto since = PeriodValue("2027-01-01T00:00:00Z", "");
+  ASSERT_TRUE(since.ok()) << since.status();
+  EXPECT_EQ(since->start().seconds(), 1'798'761'600);
+  EXPECT_LT(since->start().seconds(), since->end().seconds());
+  EXPECT_FALSE(PeriodValue("yesterday", "").ok());
+}
+
 }  // namespace
 }  // namespace mc::service

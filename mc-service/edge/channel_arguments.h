@@ -5,12 +5,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "mc-service/edge/policy.h"
 
 namespace mc::service {
 
 // Names (literals) and values for grpc::ServerBuilder::AddChannelArgument.
-std::vector<std::pair<const char*, int>> ChannelArguments(Listener listener);
+std::vector<std::pair<const char*, int>> ChannelArguments(
+    Listener listener, absl::Duration handshake_timeout = absl::Seconds(10));
 
 }  // namespace mc::service
 

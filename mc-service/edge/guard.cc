@@ -19,6 +19,17 @@ absl::Status IdentityMissing(std::string_view message) {
                v1::ERROR_REASON_IDENTITY_MISSING, message);
 }
 
+absl::Status Expired(bool cluster) {
+  if (!cluster) {
+    return IdentityMissing(
+        "The certificate has expired; connect with a new one.");
+  }
+  return Error(absl::StatusCode::kPermissionDenied,
+               v1::ERROR_REASON_MUST_RECOVER,
+               "The certificate has expired; recover with the password of the "
+               "registration.");
+}
+
 }  // namespace
 
 Guard::Guard(Options options) : options_(std::move(options)) {}
@@ -29,13 +40,13 @@ absl::StatusOr<Caller> Guard::Check(const grpc::CallbackServerContext& context,
   if (policy == nullptr) return NotAllowed();
   if (policy->caller == Caller::Kind::kAnonymous) {
     Caller caller;
-    caller.peer = context.peer();
+    caller.peer = RealPeer(*policy, context.peer());
     return caller;
   }
-  const absl::StatusOr<PeerIdentity> identity =
-      PeerIdentityOf(*context.auth_context());
+  const absl::StatusOr<PeerIdentityCache::Entry> identity =
+      options_.identities->Of(*context.auth_context());
   if (!identity.ok()) return identity.status();
-  return Check(*identity, context.peer(), full_method);
+  return Check(**identity, context.peer(), full_method);
 }
 
 absl::StatusOr<Caller> Guard::Check(const PeerIdentity& identity,
@@ -45,7 +56,7 @@ absl::StatusOr<Caller> Guard::Check(const PeerIdentity& identity,
   if (policy == nullptr) return NotAllowed();
   Caller caller;
   caller.kind = policy->caller;
-  caller.peer = std::string(peer);
+  caller.peer = RealPeer(*policy, peer);
   if (policy->caller == Caller::Kind::kAnonymous) return caller;
 
   const bool cluster = policy->caller == Caller::Kind::kCluster;
@@ -56,11 +67,9 @@ absl::StatusOr<Caller> Guard::Check(const PeerIdentity& identity,
                   "issued."
                 : "Call with an operator's certificate of this service.");
   }
-  if (identity.not_after < options_.clock->Now()) {
-    return IdentityMissing(
-        "The certificate has expired; connect with a new one.");
-  }
+  if (identity.not_after < options_.clock->Now()) return Expired(cluster);
   caller.id = identity.id;
+  caller.tls_key_digest = identity.spki_sha256;
   if (cluster) {
     const absl::Status status = CheckCluster(identity);
     if (!status.ok()) return status;
@@ -77,15 +86,20 @@ absl::StatusOr<Caller> Guard::Check(const PeerIdentity& identity,
   return caller;
 }
 
+std::string Guard::RealPeer(const MethodPolicy& policy,
+                            std::string_view peer) const {
+  return options_.real_peer ? options_.real_peer(policy.listener, peer)
+                            : std::string(peer);
+}
+
 absl::Status Guard::CheckCluster(const PeerIdentity& identity) const {
-  const absl::StatusOr<Cluster> cluster = options_.find_cluster(identity.id);
+  const absl::StatusOr<std::shared_ptr<const Cluster>> cluster =
+      options_.find_cluster(identity.id);
   if (!cluster.ok()) return cluster.status();
-  if (identity.spki_sha256 != cluster->tls_key_digest) {
-    return Error(absl::StatusCode::kPermissionDenied,
-                 v1::ERROR_REASON_IDENTITY_REVOKED,
-                 "The cluster was registered anew with another key.");
+  if (identity.spki_sha256 == (*cluster)->tls_key_digest) {
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  return options_.admit_key(identity);
 }
 
 }  // namespace mc::service

@@ -2,12 +2,14 @@
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
 
 #include <algorithm>
 #include <climits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "mc-service/cli/configuration.h"
 #include "mc-service/edge/channel_arguments.h"
 #include "mc-service/edge/date.h"
 #include "mc-service/edge/gate.h"
@@ -30,9 +32,13 @@ class NoReflection : public grpc::ServerBuilderOption {
 
 void SetArguments(const ListenerServer::Options& options,
                   grpc::ServerBuilder& builder) {
-  for (const auto& [name, value] : ChannelArguments(options.listener)) {
+  for (const auto& [name, value] :
+       ChannelArguments(options.listener, options.limits.handshake_timeout)) {
     builder.AddChannelArgument(name, value);
   }
+  grpc::ResourceQuota quota(std::string(ListenerName(options.listener)));
+  quota.Resize(static_cast<size_t>(options.memory_quota_bytes));
+  builder.SetResourceQuota(quota);
   // The size limit holds for what arrives; a compressed message is expanded
   // before it is measured.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
@@ -41,10 +47,39 @@ void SetArguments(const ListenerServer::Options& options,
       static_cast<int>(std::min<int64_t>(options.max_message_bytes, INT_MAX)));
 }
 
+absl::StatusOr<std::unique_ptr<Acceptor>> BindAcceptor(
+    const ListenerServer::Options& options) {
+  const absl::StatusOr<HostPort> address = ParseHostPort(options.address);
+  if (!address.ok()) return address.status();
+  Acceptor::Options acceptor;
+  acceptor.name = ListenerName(options.listener);
+  acceptor.host = address->host;
+  acceptor.port = address->port;
+  acceptor.proxies = options.proxies;
+  acceptor.limits = options.limits;
+  acceptor.clock = options.clock;
+  return Acceptor::Bind(std::move(acceptor));
+}
+
+absl::Status CannotListen(const ListenerServer::Options& options,
+                          const absl::Status& why) {
+  const std::string_view name = ListenerName(options.listener);
+  const absl::string_view listener(name.data(), name.size());
+  return absl::UnavailableError(absl::StrCat(
+      "The ", listener, " listener cannot listen on ", options.address,
+      ": another program has that port, or the address is not one of this "
+      "machine; set listeners.",
+      listener, ".address. (", why.message(), ")"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ListenerServer>> ListenerServer::Start(
     const Options& options) {
+  absl::StatusOr<std::unique_ptr<Acceptor>> acceptor = BindAcceptor(options);
+  if (!acceptor.ok()) return CannotListen(options, acceptor.status());
+  auto result = std::unique_ptr<ListenerServer>(
+      new ListenerServer(options, *std::move(acceptor)));
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   SetArguments(options, builder);
@@ -63,35 +98,40 @@ absl::StatusOr<std::unique_ptr<ListenerServer>> ListenerServer::Start(
   }
   options.credentials->SetAuthMetadataProcessor(
       MakeGate(options.listener, options.reflection, options.admit));
-  int port = 0;
-  builder.AddListeningPort(options.address, options.credentials, &port);
+  result->external_ = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      options.credentials);
   for (grpc::Service* service : options.services) {
     builder.RegisterService(service);
   }
-  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr || port == 0) {
-    const std::string_view name = ListenerName(options.listener);
-    return absl::UnavailableError(absl::StrCat(
-        "The ", absl::string_view(name.data(), name.size()),
-        " listener cannot listen on ", options.address,
-        ": another program has that port, or the address is not one of this "
-        "machine; set listeners.",
-        absl::string_view(name.data(), name.size()), ".address."));
+  result->server_ = builder.BuildAndStart();
+  if (result->server_ == nullptr) {
+    return CannotListen(options, absl::InternalError("gRPC does not start"));
   }
-  auto result = std::unique_ptr<ListenerServer>(
-      new ListenerServer(options, std::move(server), port));
   result->SetServing(false);
+  // Only now: gRPC leaks a descriptor that it is handed before its start.
+  const absl::Status started = result->acceptor_->Start(
+      [external = result->external_.get()](int listening_fd, int fd) {
+        grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters
+            connection;
+        connection.listener_fd = listening_fd;
+        connection.fd = fd;
+        external->HandleNewConnection(&connection);
+      });
+  if (!started.ok()) return CannotListen(options, started);
   return result;
 }
 
 ListenerServer::ListenerServer(const Options& options,
-                               std::unique_ptr<grpc::Server> server, int port)
+                               std::unique_ptr<Acceptor> acceptor)
     : listener_(options.listener),
-      port_(port),
+      port_(acceptor->port()),
       service_names_(options.service_names),
-      server_(std::move(server)) {}
+      acceptor_(std::move(acceptor)) {}
 
 ListenerServer::~ListenerServer() {
+  if (server_ == nullptr) return;
+  acceptor_->StopAccepting();
   server_->Shutdown(std::chrono::system_clock::time_point::min());
   server_->Wait();
 }
@@ -105,7 +145,29 @@ void ListenerServer::SetServing(bool serving) {
 }
 
 void ListenerServer::Shutdown(absl::Time deadline) {
+  // First: gRPC leaks a descriptor that it is handed after its shutdown.
+  acceptor_->StopAccepting();
   server_->Shutdown(absl::ToChronoTime(deadline));
+}
+
+void ListenerTable::Add(ListenerServer* server) {
+  servers_[static_cast<size_t>(server->listener())] = server;
+}
+
+std::string ListenerTable::RealPeer(Listener listener,
+                                    std::string_view peer) const {
+  const ListenerServer* server = Find(listener);
+  return server == nullptr ? std::string(peer) : server->RealPeer(peer);
+}
+
+bool ListenerTable::Cut(Listener listener, std::string_view peer,
+                        std::string_view why) const {
+  ListenerServer* server = Find(listener);
+  return server != nullptr && server->Cut(peer, why);
+}
+
+ListenerServer* ListenerTable::Find(Listener listener) const {
+  return servers_[static_cast<size_t>(listener)];
 }
 
 }  // namespace mc::service

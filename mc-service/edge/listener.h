@@ -1,17 +1,23 @@
-// One gRPC listener: a grpc::Server of its own with every limit explicit.
+// One gRPC listener: a grpc::Server of its own with every limit explicit,
+// behind an accept loop of its own.
 #ifndef MC_SERVICE_EDGE_LISTENER_H_
 #define MC_SERVICE_EDGE_LISTENER_H_
 
 #include <grpcpp/grpcpp.h>
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/time/clock.h"
+#include "mc-service/edge/acceptor.h"
+#include "mc-service/edge/address.h"
 #include "mc-service/edge/gate.h"
 #include "mc-service/edge/policy.h"
 
@@ -32,6 +38,11 @@ class ListenerServer {
     // Whose time the answers tell; it outlives the server.
     const Clock* clock = nullptr;
     int64_t max_message_bytes = 4 << 20;
+    // What gRPC may use for connections and calls.
+    int64_t memory_quota_bytes = int64_t{2} << 30;
+    Acceptor::Limits limits;
+    // Balancers whose connections begin with a PROXY header.
+    std::vector<Network> proxies;
     // Not owned; they outlive the server.
     std::vector<grpc::Service*> services;
     // Of the gate; null: every call may begin.
@@ -53,18 +64,50 @@ class ListenerServer {
 
   void SetServing(bool serving);
 
+  // Where the caller that context->peer() names really is, in the same form;
+  // it differs behind a balancer.
+  std::string RealPeer(std::string_view peer) const {
+    return acceptor_->RealPeer(peer);
+  }
+  // Ends the connection that context->peer() names, with all its calls; `why`
+  // is logged. False where there is none.
+  bool Cut(std::string_view peer, std::string_view why) {
+    return acceptor_->Cut(peer, why);
+  }
+  Acceptor::Figures figures() const { return acceptor_->figures(); }
+
   // Accepts nothing new, waits at most until `deadline` for the open calls,
   // then cancels them. Blocks.
   void Shutdown(absl::Time deadline);
 
  private:
-  ListenerServer(const Options& options, std::unique_ptr<grpc::Server> server,
-                 int port);
+  ListenerServer(const Options& options, std::unique_ptr<Acceptor> acceptor);
 
   const Listener listener_;
   const int port_;
   const std::vector<std::string> service_names_;
-  const std::unique_ptr<grpc::Server> server_;
+  const std::unique_ptr<Acceptor> acceptor_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> external_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+// The listeners of a process, for handlers that know but the method. It may be
+// asked while listeners are added. Thread-safe.
+class ListenerTable {
+ public:
+  // `server` must live while calls do.
+  void Add(ListenerServer* server);
+
+  // As ListenerServer. `listener` is one alone; where there is none, `peer`.
+  std::string RealPeer(Listener listener, std::string_view peer) const;
+  bool Cut(Listener listener, std::string_view peer,
+           std::string_view why) const;
+
+ private:
+  ListenerServer* Find(Listener listener) const;
+
+  // By the listener's number.
+  std::array<std::atomic<ListenerServer*>, 8> servers_ = {};
 };
 
 }  // namespace mc::service

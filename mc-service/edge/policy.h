@@ -20,6 +20,8 @@ struct Caller {
   Kind kind = Kind::kAnonymous;
   // The cluster's ID or the operator's name; empty for kAnonymous.
   std::string id;
+  // SHA-256 of the certified key's SubjectPublicKeyInfo; empty for kAnonymous.
+  std::string tls_key_digest;
   // Only of kOperator.
   Role role = Role::kViewer;
   // The peer's address as gRPC writes it, for logs.

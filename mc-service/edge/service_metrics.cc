@@ -56,14 +56,19 @@ void AddServiceFigures(const ServiceFigures& figures, Metrics* metrics) {
   metrics->AddGauge("store_volume_free_bytes",
                     "What may still be written to the store's volume.",
                     [directory] { return VolumeOf(directory).free_bytes; });
-  auto& ends = prometheus::BuildGauge()
-                   .Name("mission_control_certificate_not_after_seconds")
-                   .Help("Until when each certificate in use is valid.")
-                   .Register(metrics->registry());
   for (const auto& [name, not_after] : figures.certificates) {
-    ends.Add({{"certificate", name}})
-        .Set(absl::ToDoubleSeconds(not_after - absl::UnixEpoch()));
+    SetCertificateEnd(name, not_after, metrics);
   }
+}
+
+void SetCertificateEnd(const std::string& name, absl::Time not_after,
+                       Metrics* metrics) {
+  prometheus::BuildGauge()
+      .Name("mission_control_certificate_not_after_seconds")
+      .Help("Until when each certificate in use is valid.")
+      .Register(metrics->registry())
+      .Add({{"certificate", name}})
+      .Set(absl::ToDoubleSeconds(not_after - absl::UnixEpoch()));
 }
 
 }  // namespace mc::service

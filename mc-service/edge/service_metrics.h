@@ -15,13 +15,16 @@ struct ServiceFigures {
   // Its size, with what SQLite keeps beside it, and the space of its volume.
   std::string store_file;
   absl::Time started_at;
-  // By name, for instance "cluster listener": until when it is valid. Those
-  // that the process uses, so that a new file counts after the restart.
+  // By name, for instance "cluster listener": until when it is valid.
   std::vector<std::pair<std::string, absl::Time>> certificates;
 };
 
 // A size that cannot be read is NaN.
 void AddServiceFigures(const ServiceFigures& figures, Metrics* metrics);
+
+// Until when a certificate in use is valid, also after it was replaced.
+void SetCertificateEnd(const std::string& name, absl::Time not_after,
+                       Metrics* metrics);
 
 }  // namespace mc::service
 

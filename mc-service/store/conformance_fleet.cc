@@ -48,6 +48,8 @@ void ExpectSame(const Cluster& expected, const Cluster& actual) {
   EXPECT_EQ(expected.certificate_serial, actual.certificate_serial);
   EXPECT_EQ(expected.certificate_not_after, actual.certificate_not_after);
   EXPECT_EQ(expected.remote_ui_requested, actual.remote_ui_requested);
+  EXPECT_EQ(expected.adopted_instance_id, actual.adopted_instance_id);
+  EXPECT_EQ(expected.adopted_at, actual.adopted_at);
 }
 
 }  // namespace
@@ -161,6 +163,8 @@ TEST_P(StoreConformance, ClusterIsReplacedInItsPlace) {
   cluster.certificate_serial = "ff";
   cluster.certificate_not_after = At(101);
   cluster.remote_ui_requested = true;
+  cluster.adopted_instance_id = "agent-1";
+  cluster.adopted_at = At(102);
   WriteOk([&](Writer& w) {
     absl::Status done =
         w.InsertHealth(MakeHealth("c1", 9, v1::HEALTH_STATUS_WARNING), 3);
@@ -235,23 +239,6 @@ TEST_P(StoreConformance, ClustersAreFiltered) {
   EXPECT_THAT(list({.never_seen = true}), ElementsAre("c2"));
   EXPECT_THAT(list({.account_id = "a1", .heartbeat_since = At(11)}), IsEmpty());
   EXPECT_THAT(list({.account_id = "nobody"}), IsEmpty());
-}
-
-TEST_P(StoreConformance, CloneSuspectedKeepsTheNewerTime) {
-  AddFleet();
-  const auto at = [this](const char* id) {
-    return Read([id](Reader& r) { return r.GetClusterOverview(id); })
-        ->clone_suspected_at;
-  };
-  EXPECT_EQ(at("c1"), absl::InfinitePast());
-  for (const int seconds : {20, 10}) {
-    WriteOk([&](Writer& w) { return w.SetCloneSuspected("c1", At(seconds)); });
-  }
-  EXPECT_EQ(at("c1"), At(20));
-  EXPECT_EQ(at("c2"), absl::InfinitePast());
-  EXPECT_EQ(
-      Write([](Writer& w) { return w.SetCloneSuspected("c9", At(1)); }).code(),
-      kNotFound);
 }
 
 TEST_P(StoreConformance, PresenceKeepsTheNewestBeatAndCountsAll) {

@@ -1,4 +1,4 @@
-// Operators, exchange counts, releases.
+// Exchange counts, releases.
 #include <gmock/gmock.h>
 
 #include "mc-service/store/conformance.h"
@@ -29,18 +29,6 @@ Release MakeRelease(const std::string& id, v1::Component component,
 }
 
 }  // namespace
-
-TEST_P(StoreConformance, OperatorsAreReplaced) {
-  WriteOk([](Writer& w) { return w.PutOperator({"ann", Role::kViewer}); });
-  WriteOk([](Writer& w) { return w.PutOperator({"ann", Role::kAdmin}); });
-  const auto ann = Read([](Reader& r) { return r.GetOperator("ann"); });
-  ASSERT_TRUE(ann.ok()) << ann.status();
-  EXPECT_EQ(ann->name, "ann");
-  EXPECT_EQ(ann->role, Role::kAdmin);
-  EXPECT_EQ(
-      Read([](Reader& r) { return r.GetOperator("bob"); }).status().code(),
-      kNotFound);
-}
 
 TEST_P(StoreConformance, ExchangeCountsAddUpAndKeepTheNewestResult) {
   WriteOk([](Writer& w) {

@@ -15,8 +15,10 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "mc-service/store/access_store.h"
 #include "mc-service/store/event_store.h"
 #include "mc-service/store/finding_types.h"
+#include "mc-service/store/identity_store.h"
 #include "mc-service/store/ledger_store.h"
 #include "mc-service/store/types.h"
 #include "mc-service/store/upkeep_store.h"
@@ -30,7 +32,11 @@ namespace mc::service {
 // in the order of insertion unless they say "newest first". Any of them can
 // return UNAVAILABLE, RESOURCE_EXHAUSTED or DATA_LOSS when the backend fails,
 // without an ErrorInfo.
-class Reader : public EventReader, public LedgerReader, public UpkeepReader {
+class Reader : public AccessReader,
+               public EventReader,
+               public IdentityReader,
+               public LedgerReader,
+               public UpkeepReader {
  public:
   virtual absl::StatusOr<Account> GetAccount(std::string_view id) = 0;
   virtual absl::StatusOr<Paged<Account>> ListAccounts(const Page& page) = 0;
@@ -41,8 +47,12 @@ class Reader : public EventReader, public LedgerReader, public UpkeepReader {
   // Empty account: of all.
   virtual absl::StatusOr<Paged<License>> ListLicenses(
       std::string_view account_id, const Page& page) = 0;
-  // Clusters that count against the license's limit: all but revoked ones.
+  // Clusters that count against the license's limit: all but revoked ones and
+  // those that wait to be registered.
   virtual absl::StatusOr<int64_t> CountClusters(
+      std::string_view license_id) = 0;
+  // Those that wait.
+  virtual absl::StatusOr<int64_t> CountPendingClusters(
       std::string_view license_id) = 0;
 
   virtual absl::StatusOr<Cluster> GetCluster(std::string_view id) = 0;
@@ -50,8 +60,6 @@ class Reader : public EventReader, public LedgerReader, public UpkeepReader {
       std::string_view id) = 0;
   virtual absl::StatusOr<Paged<ClusterOverview>> ListClusters(
       const ClusterFilter& filter, const Page& page) = 0;
-
-  virtual absl::StatusOr<Operator> GetOperator(std::string_view name) = 0;
 
   virtual absl::StatusOr<AcceptedReport> FindReport(const ReportKey& key) = 0;
   // The highest accepted sequence of an epoch, 0 where there is none.
@@ -109,11 +117,15 @@ class Reader : public EventReader, public LedgerReader, public UpkeepReader {
 
 // Reads and writes within one transaction; reads see the writes before them.
 //
-// A method that fails leaves nothing behind. NOT_FOUND: the account, license or
-// cluster that the row belongs to, or the row to change, is not there.
-// INVALID_ARGUMENT: no such row can be, for instance sequences from 2^63 on.
+// A method that fails with one of the codes below leaves nothing behind; where
+// the backend itself fails, the work has to fail, too. NOT_FOUND: the account,
+// license or cluster that the row belongs to, or the row to change, is not
+// there. INVALID_ARGUMENT: no such row can be, for instance sequences from 2^63
+// on.
 class Writer : public Reader,
+               public AccessWriter,
                public EventWriter,
+               public IdentityWriter,
                public LedgerWriter,
                public UpkeepWriter {
  public:
@@ -125,7 +137,6 @@ class Writer : public Reader,
                                        v1::LicenseState state) = 0;
   // Inserts the cluster or replaces its row.
   virtual absl::Status PutCluster(const Cluster& cluster) = 0;
-  virtual absl::Status PutOperator(const Operator& op) = 0;
 
   // ALREADY_EXISTS when the key is there. Raises HighestSequence.
   virtual absl::Status InsertReport(const AcceptedReport& report) = 0;
@@ -140,9 +151,6 @@ class Writer : public Reader,
   // Keeps the newer beat with its instance and adds to the number of beats;
   // the newest of its nodes is the cluster's.
   virtual absl::Status AddPresence(const NodePresence& presence) = 0;
-  // Keeps the newer time.
-  virtual absl::Status SetCloneSuspected(std::string_view cluster_id,
-                                         absl::Time at) = 0;
   // Adds to the counts; the last result is the newer one. Of a cluster that
   // was erased nothing is counted.
   virtual absl::Status AddExchangeCount(const ExchangeCount& count) = 0;

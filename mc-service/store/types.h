@@ -87,6 +87,10 @@ struct Cluster {
   std::string certificate_serial;
   absl::Time certificate_not_after;
   bool remote_ui_requested = false;
+  // The agent that an operator chose of two, until it has a key of its own;
+  // empty, absl::InfinitePast(): none.
+  std::string adopted_instance_id;
+  absl::Time adopted_at = absl::InfinitePast();
 };
 
 enum class Role { kViewer = 1, kOperator = 2, kAdmin = 3 };
@@ -94,6 +98,11 @@ enum class Role { kViewer = 1, kOperator = 2, kAdmin = 3 };
 struct Operator {
   std::string name;
   Role role = Role::kViewer;
+  // absl::InfinitePast(): before it was noted.
+  absl::Time created_at = absl::InfinitePast();
+  // Of the certificate that this service issued last; absl::InfinitePast():
+  // none.
+  absl::Time certificate_not_after = absl::InfinitePast();
 };
 
 // What identifies a report for good.
@@ -170,6 +179,8 @@ struct ClusterOverview {
   absl::Time last_health_at = absl::InfinitePast();
   // absl::InfinitePast(): never.
   absl::Time clone_suspected_at = absl::InfinitePast();
+  // In their own order.
+  std::vector<std::string> clone_instance_ids;
 };
 
 // All that is given must hold.
@@ -179,6 +190,8 @@ struct ClusterFilter {
   std::string license_id = {};
   // Unspecified: any.
   v1::HealthStatus health = v1::HEALTH_STATUS_UNSPECIFIED;
+  // Unspecified: any.
+  v1::RegistrationStatus registration = v1::REGISTRATION_STATUS_UNSPECIFIED;
   // Clusters whose last heartbeat was at or after this, was before that, or
   // never was.
   std::optional<absl::Time> heartbeat_since = {};

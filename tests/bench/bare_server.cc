@@ -12,7 +12,9 @@
 #include "absl/synchronization/mutex.h"
 #include "common/files/files.h"
 #include "common/tls/credentials.h"
+#include "common/tls/identity_cache.h"
 #include "common/tls/idle_memory.h"
+#include "common/tls/reloading_credentials.h"
 #include "mc-service/cli/state_layout.h"
 #include "mc-service/edge/channel_arguments.h"
 #include "tests/bench/bare.grpc.pb.h"
@@ -145,12 +147,12 @@ struct Flags {
   std::string directory;
   bool defaults = false;
   bool release_buffers = false;
+  bool reloading = false;
   int queues = 0;
   std::vector<std::string> arguments;
 };
 
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(
-    const std::string& directory) {
+absl::StatusOr<ServerTls> TlsOf(const std::string& directory) {
   const service::StateLayout state(directory);
   ServerTls tls;
   for (const auto& [file, pem] :
@@ -161,7 +163,20 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(
     if (!text.ok()) return text.status();
     *pem = *std::move(text);
   }
-  return MakeServerCredentials(tls);
+  return tls;
+}
+
+// As the service's listeners have them: they reload, and the client is judged
+// in the handshake.
+absl::StatusOr<std::unique_ptr<ReloadingServerCredentials>> Reloading(
+    const ServerTls& tls, PeerIdentityCache* identities) {
+  static const RealClock clock;
+  return ReloadingServerCredentials::Create(
+      tls,
+      [identities](std::string_view pem) {
+        return identities->OfCertificate(pem).status();
+      },
+      &clock);
 }
 
 void AddArguments(const Flags& flags, grpc::ServerBuilder& builder) {
@@ -180,15 +195,24 @@ void AddArguments(const Flags& flags, grpc::ServerBuilder& builder) {
 
 int Run(const Flags& flags) {
   if (!flags.defaults || flags.release_buffers) KeepNoIdleTlsBuffers();
-  const auto credentials = Credentials(flags.directory);
-  if (!credentials.ok()) {
-    std::cerr << credentials.status() << "\n";
+  const absl::StatusOr<ServerTls> tls = TlsOf(flags.directory);
+  if (!tls.ok()) {
+    std::cerr << tls.status() << "\n";
+    return 1;
+  }
+  PeerIdentityCache identities;
+  const auto reloading = Reloading(*tls, &identities);
+  const auto credentials = MakeServerCredentials(*tls);
+  if (!credentials.ok() || !reloading.ok()) {
+    std::cerr << credentials.status() << " " << reloading.status() << "\n";
     return 1;
   }
   grpc::ServerBuilder builder;
   AddArguments(flags, builder);
   int port = 0;
-  builder.AddListeningPort("127.0.0.1:0", *credentials, &port);
+  builder.AddListeningPort(
+      "127.0.0.1:0",
+      flags.reloading ? (*reloading)->credentials() : *credentials, &port);
   CallbackService callbacks;
   QueueBase queue_service;
   std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues;
@@ -238,6 +262,8 @@ int main(int argc, char** argv) {
                "product's");
   app.add_flag("--release-buffers", flags.release_buffers,
                "With --defaults: no TLS buffers for idle connections");
+  app.add_flag("--reloading", flags.reloading,
+               "The service's TLS credentials instead of gRPC's plain ones");
   app.add_option("--queues", flags.queues,
                  "Streams on this many completion queues, with a thread each, "
                  "instead of callbacks");

@@ -17,6 +17,10 @@ constexpr char kCheckUpdates[] =
     "/missioncontrol.v1.ClusterService/CheckUpdates";
 constexpr char kReports[] = "/missioncontrol.v1.ClusterService/StreamReports";
 constexpr absl::Duration kReopenAfter = absl::Seconds(1);
+// The agents' own pauses decide, not the channel's.
+constexpr int kChannelBackoffMs = 100;
+
+}  // namespace
 
 std::shared_ptr<grpc::Channel> MakeChannel(const Target& target,
                                            const Identity& identity) {
@@ -33,13 +37,13 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Target& target,
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 40'000);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kChannelBackoffMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kChannelBackoffMs);
   arguments.SetString(GRPC_ARG_SERVICE_CONFIG, "{}");
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   return grpc::CreateCustomChannel(target.address, grpc::SslCredentials(tls),
                                    arguments);
 }
-
-}  // namespace
 
 class Cluster::BeatStream {
  public:
@@ -361,6 +365,8 @@ void Cluster::SendBeat(absl::Time due) {
 
 void Cluster::OnAnswer() {
   awaited_ = false;
+  connected_ = true;
+  if (backoff_.has_value()) backoff_->Reset();
   if (on_connected_) return std::exchange(on_connected_, nullptr)();
   const absl::Time now = worker_->now();
   worker_->tally().Count("beat", now - sent_);
@@ -368,17 +374,25 @@ void Cluster::OnAnswer() {
   if (without_pause_) SendBeat(now);
 }
 
+void Cluster::ComeBackAsAgents(const Backoff::Options& options) {
+  backoff_.emplace(options, RandomDraw());
+}
+
 void Cluster::OnStreamOver(const grpc::Status& status) {
+  connected_ = false;
   // The stream calls from its last event.
   worker_->At(worker_->now(), [this] {
     stream_ = nullptr;
     awaited_ = false;
     if (closing_) return on_closed_();
-    worker_->At(worker_->now() + kReopenAfter, [this] {
+    const absl::Duration pause =
+        backoff_.has_value() ? backoff_->Next() : kReopenAfter;
+    worker_->At(worker_->now() + pause, [this] {
       if (closing_) return on_closed_();
       OpenStream();
     });
   });
+  if (backoff_.has_value()) return;
   if (!closing_ || !status.ok()) worker_->tally().Fail("stream", status);
 }
 
@@ -390,7 +404,8 @@ void Cluster::BeatWithoutPause() {
 void Cluster::BeatEvery(absl::Time first, absl::Duration interval) {
   worker_->At(first, [=, this, generation = beats_generation_] {
     if (generation != beats_generation_) return;
-    SendBeat(first);
+    // Who comes back beats when it is connected.
+    if (connected_ || !backoff_.has_value()) SendBeat(first);
     BeatEvery(first + interval, interval);
   });
 }
@@ -450,22 +465,27 @@ void Cluster::SendLarge(const std::string& method, const std::string& message,
 }
 
 void Cluster::SendReports(const std::string& method, size_t window, int hosts,
-                          bool repeat, absl::Time until) {
+                          ReportKind kind, absl::Time until) {
   if (reports_created_at_ == absl::InfinitePast()) {
     reports_created_at_ = worker_->now();
   }
+  if (kind == ReportKind::kRepeats && billing_sequence_ == 0) {
+    kind = ReportKind::kNew;
+  }
   ++calls_;
-  new ReportFlow(stub_, worker_,
-                 {.cluster_id = id_,
-                  .method = method,
-                  .epoch = target_.epoch,
-                  .window = window,
-                  .hosts = hosts,
-                  .until = until,
-                  .created_at = reports_created_at_,
-                  .last_sequence = &billing_sequence_,
-                  .repeat = repeat && billing_sequence_ > 0,
-                  .over = [this] { --calls_; }});
+  new ReportFlow(
+      stub_, worker_,
+      {.cluster_id = id_,
+       .method = method,
+       .epoch = target_.epoch,
+       .window = window,
+       .hosts = hosts,
+       .until = until,
+       .created_at = reports_created_at_,
+       .last_sequence =
+           kind == ReportKind::kEvents ? &events_sequence_ : &billing_sequence_,
+       .kind = kind,
+       .over = [this] { --calls_; }});
 }
 
 void Cluster::Close(std::function<void()> done) {

@@ -14,7 +14,9 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "common/retry/backoff.h"
 #include "tests/bench/identities.h"
+#include "tests/bench/report_flow.h"
 #include "tests/bench/worker.h"
 
 namespace mc::bench {
@@ -33,6 +35,10 @@ struct Target {
   // How long after the start of an exchange its answer must have come.
   absl::Duration deadline = absl::Seconds(30);
 };
+
+// A connection of its own, with an agent's settings.
+std::shared_ptr<grpc::Channel> MakeChannel(const Target& target,
+                                           const Identity& identity);
 
 // How often the exchanges happen.
 struct Schedule {
@@ -61,6 +67,11 @@ class Cluster {
   // Beats at `first` and then at this interval.
   void BeatEvery(absl::Time first, absl::Duration interval);
   void StopBeats();
+  // From now on a stream that breaks is no error, and is opened again after the
+  // pauses of an agent.
+  void ComeBackAsAgents(const Backoff::Options& options);
+  // The stream is open and was answered.
+  bool connected() const { return connected_; }
   bool idle() const { return !awaited_ && calls_ == 0; }
 
   // All exchanges but the beats, each from a time of its own within its
@@ -73,10 +84,10 @@ class Cluster {
   void SendLarge(const std::string& method, const std::string& message,
                  absl::Time until);
 
-  // Sends reports on a stream, `window` under way at a time, until `until`: new
-  // ones, or again those that were sent before.
+  // Sends reports on a stream, `window` under way at a time, until `until`.
+  // Where there is nothing to repeat yet, they are new.
   void SendReports(const std::string& method, size_t window, int hosts,
-                   bool repeat, absl::Time until);
+                   ReportKind kind, absl::Time until);
 
   // Ends the stream; `done` is called when it has ended.
   void Close(std::function<void()> done);
@@ -106,6 +117,8 @@ class Cluster {
   std::function<void()> on_connected_;
   std::function<void()> on_closed_;
   bool closing_ = false;
+  bool connected_ = false;
+  std::optional<Backoff> backoff_;
   // Calls under way besides the stream.
   int calls_ = 0;
   // When the beat without an answer was due and was sent.
@@ -120,6 +133,7 @@ class Cluster {
   // When the reports of SendReports say that they were created.
   absl::Time reports_created_at_ = absl::InfinitePast();
   uint64_t health_sequence_ = 0;
+  uint64_t events_sequence_ = 0;
 };
 
 }  // namespace mc::bench

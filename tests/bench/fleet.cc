@@ -159,6 +159,43 @@ Tally Fleet::Exchange(const Schedule& schedule, absl::Duration duration) {
   return TakeTally();
 }
 
+size_t Fleet::CountConnected() {
+  size_t connected = 0;
+  ForEach([&](Cluster& cluster, size_t) { connected += cluster.connected(); });
+  return connected;
+}
+
+Tally Fleet::Storm(absl::Duration heartbeat, absl::Duration duration) {
+  TakeTally();
+  const absl::Time start = clock_.Now();
+  size_t count = 0;
+  ForEach([&](Cluster& cluster, size_t index) {
+    ++count;
+    cluster.ComeBackAsAgents({});
+    cluster.BeatEvery(
+        start +
+            heartbeat * (static_cast<double>(index * 7919 % 10'007) / 10'007),
+        heartbeat);
+  });
+  bool lost = false;
+  while (clock_.Now() < start + duration) {
+    const size_t connected = CountConnected();
+    lost = lost || connected < count / 2;
+    if (lost && connected == count) break;
+    Wait(clock_, absl::Milliseconds(200));
+  }
+  if (!lost || CountConnected() != count) {
+    lanes_[0].worker->Do([&] {
+      lanes_[0].worker->tally().Fail(
+          "storm", grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED,
+                                lost ? "not all came back" : "none was lost"));
+    });
+  }
+  ForEach([](Cluster& cluster, size_t) { cluster.StopBeats(); });
+  AwaitIdle();
+  return TakeTally();
+}
+
 Tally Fleet::SendLarge(const std::string& method, size_t bytes, size_t clusters,
                        absl::Duration duration) {
   const std::string message(bytes, 'x');
@@ -173,11 +210,11 @@ Tally Fleet::SendLarge(const std::string& method, size_t bytes, size_t clusters,
 }
 
 Tally Fleet::SendReports(const std::string& method, size_t window, int hosts,
-                         bool repeat, absl::Duration duration) {
+                         ReportKind kind, absl::Duration duration) {
   TakeTally();
   const absl::Time until = clock_.Now() + duration;
   ForEach([&](Cluster& cluster, size_t) {
-    cluster.SendReports(method, window, hosts, repeat, until);
+    cluster.SendReports(method, window, hosts, kind, until);
   });
   Wait(clock_, duration);
   AwaitIdle();

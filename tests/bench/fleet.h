@@ -29,12 +29,15 @@ class Fleet {
   Tally BeatAtRate(double rate, absl::Duration duration);
   // The schedule of all exchanges.
   Tally Exchange(const Schedule& schedule, absl::Duration duration);
+  // All beat at this interval, and come back as agents do when they lose the
+  // service; until it was lost and all are back, or until the time is over.
+  Tally Storm(absl::Duration heartbeat, absl::Duration duration);
   // The first `clusters` send messages of this size without pause.
   Tally SendLarge(const std::string& method, size_t bytes, size_t clusters,
                   absl::Duration duration);
   // Each sends reports; see Cluster.
   Tally SendReports(const std::string& method, size_t window, int hosts,
-                    bool repeat, absl::Duration duration);
+                    ReportKind kind, absl::Duration duration);
   Tally Close();
 
  private:
@@ -45,6 +48,7 @@ class Fleet {
     size_t connected = 0;
   };
 
+  size_t CountConnected();
   void ConnectNext(Lane& lane);
   // Waits until no cluster waits for an answer.
   void AwaitIdle();

@@ -10,6 +10,7 @@
 #include "common/files/files.h"
 #include "mc-service/cli/state_layout.h"
 #include "tests/bench/fleet.h"
+#include "tests/bench/handshakes.h"
 #include "tests/bench/identities.h"
 
 namespace mc::bench {
@@ -50,6 +51,11 @@ void Print(const Tally& tally, absl::Duration took) {
   std::cout << json.dump() << std::endl;
 }
 
+ReportKind KindOf(const std::string& word) {
+  if (word == "repeats") return ReportKind::kRepeats;
+  return word == "events" ? ReportKind::kEvents : ReportKind::kNew;
+}
+
 // One command; nothing for an unknown one.
 bool Obey(const std::string& line, Fleet& fleet, Tally& tally) {
   std::istringstream words(line);
@@ -69,6 +75,10 @@ bool Obey(const std::string& line, Fleet& fleet, Tally& tally) {
     double factor = 0;
     words >> factor >> seconds;
     tally = fleet.Exchange(Compressed(factor), absl::Seconds(seconds));
+  } else if (command == "storm") {
+    double heartbeat = 0;
+    words >> heartbeat >> seconds;
+    tally = fleet.Storm(absl::Seconds(heartbeat), absl::Seconds(seconds));
   } else if (command == "large") {
     std::string method;
     size_t bytes = 0;
@@ -81,7 +91,7 @@ bool Obey(const std::string& line, Fleet& fleet, Tally& tally) {
     std::string kind;
     int hosts = 1;
     words >> method >> window >> kind >> seconds >> hosts;
-    tally = fleet.SendReports(method, window, hosts, kind == "repeats",
+    tally = fleet.SendReports(method, window, hosts, KindOf(kind),
                               absl::Seconds(seconds));
   } else if (command == "close") {
     tally = fleet.Close();
@@ -92,6 +102,7 @@ bool Obey(const std::string& line, Fleet& fleet, Tally& tally) {
 }
 
 struct Flags {
+  int at_once = 16;
   SeedOptions seed;
   std::string file;
   Target target;
@@ -106,19 +117,27 @@ int Seed(const Flags& flags) {
   return 1;
 }
 
-int Run(Flags flags) {
-  const auto identities = ReadIdentities(flags.file, flags.clusters);
+// What all that connect need; false: it is said why.
+bool Prepare(Flags& flags, std::vector<Identity>& identities) {
+  auto read = ReadIdentities(flags.file, flags.clusters);
   const auto root = ReadFile(
       service::StateLayout(flags.seed.directory).ServerCa().certificate);
-  for (const absl::Status& status : {identities.status(), root.status()}) {
+  for (const absl::Status& status : {read.status(), root.status()}) {
     if (status.ok()) continue;
     std::cerr << status << "\n";
-    return 1;
+    return false;
   }
-  const RealClock clock;
+  identities = *std::move(read);
   flags.target.root_pem = *root;
-  flags.target.epoch = absl::ToUnixMillis(clock.Now());
-  Fleet fleet(flags.target, *identities, flags.threads);
+  flags.target.epoch = absl::ToUnixMillis(RealClock().Now());
+  return true;
+}
+
+int Run(Flags flags) {
+  std::vector<Identity> identities;
+  if (!Prepare(flags, identities)) return 1;
+  const RealClock clock;
+  Fleet fleet(flags.target, identities, flags.threads);
   std::string line;
   while (std::getline(std::cin, line)) {
     const absl::Time start = clock.Now();
@@ -127,6 +146,20 @@ int Run(Flags flags) {
       std::cerr << "not a command: " << line << "\n";
       return 2;
     }
+    Print(tally, clock.Now() - start);
+  }
+  return 0;
+}
+
+int Handshakes(Flags flags) {
+  std::vector<Identity> identities;
+  if (!Prepare(flags, identities)) return 1;
+  const RealClock clock;
+  double seconds = 0;
+  while (std::cin >> seconds) {
+    const absl::Time start = clock.Now();
+    const Tally tally = OpenConnections(flags.target, identities, flags.at_once,
+                                        absl::Seconds(seconds));
     Print(tally, clock.Now() - start);
   }
   return 0;
@@ -159,7 +192,15 @@ int main(int argc, char** argv) {
   run->add_flag("--unary", flags.target.unary, "Each beat is a call");
   run->add_option("--clusters", flags.clusters)->required();
   run->add_option("--threads", flags.threads);
+  CLI::App* handshakes = app.add_subcommand(
+      "handshakes",
+      "Obeys standard input: opens connections for the seconds "
+      "of each line");
+  handshakes->add_option("--address", flags.target.address)->required();
+  handshakes->add_option("--clusters", flags.clusters)->required();
+  handshakes->add_option("--at-once", flags.at_once);
   CLI11_PARSE(app, argc, argv);
+  if (handshakes->parsed()) return mc::bench::Handshakes(std::move(flags));
   return seed->parsed() ? mc::bench::Seed(flags)
                         : mc::bench::Run(std::move(flags));
 }

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import sqlite3
 import statistics
 import subprocess
@@ -119,10 +120,22 @@ class Service:
         return f"127.0.0.1:{self.ports()['cluster']}"
 
     def metric(self, name):
-        for line in self._get("/metrics").splitlines():
-            if line.startswith(f"mission_control_{name} "):
-                return float(line.split()[-1])
-        raise Failed(f"mc-service has no metric {name}")
+        return self.metrics(name + " ")
+
+    def metrics(self, *starts):
+        """The sum of all whose lines start like this."""
+        found = [float(line.split()[-1])
+                 for line in self._get("/metrics").splitlines()
+                 if line.startswith(tuple("mission_control_" + start
+                                          for start in starts))]
+        if not found:
+            raise Failed(f"mc-service has no metric {starts}")
+        return sum(found)
+
+    def kill(self):
+        """At once, as a crash."""
+        self.process.kill()
+        self.process.wait()
 
     def check_distinct(self, clusters):
         """The service's own count of who is connected."""
@@ -193,6 +206,29 @@ class Fleet(Process):
         super().close()
 
 
+class Handshakes(Process):
+    """Clients that do nothing but connect."""
+
+    def __init__(self, folder, server, clusters, at_once=16):
+        super().__init__(
+            [folder.bin / "bench-fleet", "--directory", folder.state,
+             "--identities-file", folder.identities, "handshakes",
+             "--address", server.address, "--clusters", clusters,
+             "--at-once", at_once])
+        self.server = server
+
+    def measure(self, seconds):
+        before = cpu_seconds(self.server.pid)
+        self.process.stdin.write(f"{seconds}\n")
+        self.process.stdin.flush()
+        result = self.read_json()
+        if result["errors"]:
+            raise Failed(f"{result['errors']} errors: "
+                         f"{result['error_texts']}")
+        result["cpu_seconds"] = cpu_seconds(self.server.pid) - before
+        return result
+
+
 class Folder:
     """An initialized service with registered clusters, in a temporary place.
 
@@ -235,6 +271,21 @@ class Folder:
 
     def fleet(self, server, clusters, **kwargs):
         return self._keep(Fleet(self, server, clusters, **kwargs))
+
+    def handshakes(self, server, clusters, **kwargs):
+        return self._keep(Handshakes(self, server, clusters, **kwargs))
+
+    def fix_cluster_port(self):
+        """The same port after each start, of a service that is not started
+        yet; one that was free a moment ago."""
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        config = self.state / "mc-service.yaml"
+        text = config.read_text()
+        begin = text.index("\n  cluster:\n")
+        config.write_text(text[:begin] + text[begin:].replace(
+            "127.0.0.1:0", f"127.0.0.1:{port}", 1))
 
     def _keep(self, process):
         self._started.append(process)

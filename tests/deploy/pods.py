@@ -3,7 +3,7 @@
 Of a template only these are changed: the volumes, which are prepared on this
 machine as a kubelet does (Secrets and emptyDirs of the pod's group), the
 network, a namespace that all pods of a test share, and with it the names of
-the Services. Init containers run one by one before the pod's first container.
+the Services. Init containers run one by one before the pod's containers.
 """
 
 import base64
@@ -119,21 +119,21 @@ class Pod:
         # podman 4.3 waits half a minute for the end of an init container.
         for container in self.spec.get("initContainers", []):
             name = f"{self.name}-{container['name']}"
-            self._play(name, container, "Never")
+            self._play(name, [container], "Never")
             code = self.engine.podman(
                 "wait", f"{name}-{container['name']}").stdout.strip()
             assert code == "0", f"{container['name']}: exit {code}"
             self._remove(name)
-        self._play(self.name, self.spec["containers"][0], "Always")
+        self._play(self.name, self.spec["containers"], "Always")
         return self
 
-    def _play(self, name, container, restart):
+    def _play(self, name, containers, restart):
         # Probes are run by `probe`, for podman leaves them to systemd; ports
         # are those of the network, for there are no Services to map them.
-        container = {key: value for key, value in container.items()
-                     if not key.endswith("Probe") and key != "ports"}
-        spec = {**self.spec, "containers": [container],
-                "restartPolicy": restart}
+        kept = [{key: value for key, value in container.items()
+                 if not key.endswith("Probe") and key != "ports"}
+                for container in containers]
+        spec = {**self.spec, "containers": kept, "restartPolicy": restart}
         spec.pop("initContainers", None)
         file = self.folder / "pod.json"
         file.write_text(json.dumps({
@@ -154,26 +154,40 @@ class Pod:
         self.engine.podman("pod", "rm", "--force", "--time", "1", name,
                            check=False)
 
-    def container(self):
-        return f"{self.name}-{self.spec['containers'][0]['name']}"
+    def container(self, index=0):
+        return f"{self.name}-{self.spec['containers'][index]['name']}"
 
-    def exec(self, *command, check=True):
-        return self._inside("exec", self.container(), *command, check=check)
+    def exec(self, *command, check=True, index=0):
+        return self._inside("exec", self.container(index), *command,
+                            check=check)
 
     def probe(self, name):
-        """Whether an exec probe of the template succeeds in the container."""
-        command = self.spec["containers"][0][name]["exec"]["command"]
-        done = self.exec(*command, check=False)
-        self.last_probe = done.stdout + done.stderr
-        return done.returncode == 0
+        """Whether an exec probe of the template succeeds in each container
+        that has it, as for a pod."""
+        for index, container in enumerate(self.spec["containers"]):
+            if name not in container:
+                continue
+            done = self.exec(*container[name]["exec"]["command"], check=False,
+                             index=index)
+            self.last_probe = done.stdout + done.stderr
+            if done.returncode != 0:
+                return False
+        return True
 
     def logs(self):
-        done = self.engine.podman("logs", self.container(), check=False)
-        return done.stdout + done.stderr
+        text = ""
+        for index in range(len(self.spec["containers"])):
+            done = self.engine.podman("logs", self.container(index),
+                                      check=False)
+            text += done.stdout + done.stderr
+        return text
 
     def stop(self):
-        """As the kubelet ends a pod; returns the exit code."""
+        """As the kubelet ends a pod; returns the largest exit code."""
         grace = self.spec["terminationGracePeriodSeconds"]
-        self.engine.podman("stop", "--time", str(grace), self.container())
-        return int(self.engine.podman("inspect", "--format", "{{.State.ExitCode}}",
-                               self.container()).stdout)
+        names = [self.container(index)
+                 for index in range(len(self.spec["containers"]))]
+        self.engine.podman("stop", "--time", str(grace), *names)
+        return max(map(int, self.engine.podman(
+            "inspect", "--format", "{{.State.ExitCode}}",
+            *names).stdout.split()))

@@ -10,6 +10,7 @@ import unittest
 
 import chart_values
 import charts
+import gateway_schemas
 from charts import of_kind, one
 from missioncontrol.config.v1 import agent_pb2, service_pb2
 
@@ -22,10 +23,14 @@ SETS += [("cluster-agent", name, values)
 FOREIGN = {
     "Certificate": {"secretName", "duration", "renewBefore", "usages",
                     "privateKey", "dnsNames", "issuerRef"},
-    "TLSRoute": {"parentRefs", "hostnames", "rules"},
     "ServiceMonitor": {"selector", "endpoints"},
     "PrometheusRule": {"groups"},
 }
+
+
+def sni(hosts):
+    return {"sniPassthrough": {"enabled": True, "gateway": {"name": "public"},
+                               "hosts": hosts}}
 
 
 def pod_specs(objects):
@@ -121,7 +126,16 @@ class ChartsTest(unittest.TestCase):
                 ("mission-control", {"tls": {"source": "certManager"}},
                  "tls.certManager.issuer.name"),
                 ("mission-control", {"sniPassthrough": {"enabled": True}},
-                 "sniPassthrough.gateway.name")):
+                 "sniPassthrough.gateway.name"),
+                ("mission-control", sni({"enrollment": "", "cluster": ""}),
+                 "sniPassthrough.hosts: name the host"),
+                ("mission-control", sni({"enrollment": "a.example.com",
+                                         "cluster": "a.example.com"}),
+                 "the same host"),
+                ("mission-control", sni({"cluster": "192.0.2.7"}),
+                 "sniPassthrough.hosts.cluster"),
+                ("mission-control", sni({"cluster": "*a.example.com"}),
+                 "sniPassthrough.hosts.cluster")):
             with self.subTest(message=message):
                 done = charts.helm("template", "test", charts.CHARTS / chart,
                                    "--kube-version", "1.37", values=values,
@@ -142,7 +156,10 @@ class ChartsTest(unittest.TestCase):
                                       name=found["metadata"]["name"]):
                         self.assertEqual(found["metadata"]["namespace"],
                                          "prod")
-                        if kind in FOREIGN:
+                        if kind == "TLSRoute":
+                            self.assertEqual(gateway_schemas.problems(found),
+                                             [])
+                        elif kind in FOREIGN:
                             self.assertEqual(set(found["spec"]), FOREIGN[kind])
                         else:
                             self.assertEqual(schemas.problems(found), [])
@@ -176,6 +193,28 @@ class ChartsTest(unittest.TestCase):
         policy = one(charts.render("mission-control"), "NetworkPolicy")
         policy["spec"]["ingress"][0]["port"] = []
         self.assertNotEqual(schemas.problems(policy), [])
+
+    @unittest.skipUnless(importlib.util.find_spec("jsonschema"),
+                         "python3-jsonschema is not installed")
+    def test_the_example_of_a_gateway_is_strictly_valid(self):
+        import yaml
+        text = (charts.CHARTS.parent / "examples"
+                / "gateway-passthrough.yaml").read_text()
+        found = list(yaml.safe_load_all(text))
+        self.assertEqual([each["kind"] for each in found],
+                         ["Gateway"] + ["TLSRoute"] * 3)
+        for each in found:
+            self.assertEqual(gateway_schemas.problems(each), [])
+        gateway, *routes = found
+        for route in routes:
+            parent, = route["spec"]["parentRefs"]
+            self.assertEqual(parent, {**gateway["metadata"], "sectionName":
+                                      gateway["spec"]["listeners"][0]["name"]})
+        # It finds what is wrong.
+        routes[0]["spec"]["rules"][0]["backendRef"] = []
+        gateway["spec"]["listeners"][0]["tls"]["mode"] = "Terminate"
+        for each in (routes[0], gateway):
+            self.assertEqual(len(gateway_schemas.problems(each)), 1)
 
     def test_pods_are_restricted(self):
         for _, name, objects in self.rendered():
@@ -335,8 +374,37 @@ class ChartsTest(unittest.TestCase):
                  rule.get("from") for rule in spec["ingress"]}
         self.assertEqual(rules, {("enrollment", "cluster"): None,
                                  ("operator",): [{"podSelector": {}}],
-                                 ("metrics",): [{"podSelector": {}}]})
+                                 ("metrics", "front-metrics"):
+                                     [{"podSelector": {}}]})
         self.assertEqual(spec["egress"], [])
+
+    def test_the_front_sees_its_certificate_and_nothing_of_the_state(self):
+        for values, certificate in (("defaults", "front-files"),
+                                    ("secret", "tls")):
+            objects = charts.render("mission-control",
+                                    chart_values.SERVICE[values])
+            spec = one(objects, "StatefulSet")["spec"]["template"]["spec"]
+            service, front = spec["containers"]
+            self.assertEqual(front["args"][0], "enroll-front")
+            self.assertEqual({mount["name"] for mount in
+                              front["volumeMounts"]},
+                             {"config", "front", certificate})
+            for mount in front["volumeMounts"]:
+                self.assertIs(mount["readOnly"], True)
+            ports = [{port["name"] for port in found["ports"]}
+                     for found in (service, front)]
+            self.assertEqual(ports, [{"cluster", "operator", "metrics"},
+                                     {"enrollment", "front-metrics"}])
+            config = one(objects, "ConfigMap")["data"]["mc-service.yaml"]
+            self.assertIn("enrollment_front:", config)
+        objects = charts.render("mission-control",
+                                chart_values.SERVICE["no-front"])
+        spec = one(objects, "StatefulSet")["spec"]["template"]["spec"]
+        self.assertEqual([found["name"] for found in spec["containers"]],
+                         ["mc-service"])
+        self.assertEqual(len(spec["initContainers"]), 1)
+        self.assertNotIn("enrollment_front", one(objects, "ConfigMap")["data"][
+            "mc-service.yaml"])
 
     def test_services_lead_to_the_pods_ports(self):
         for chart, name, objects in self.rendered():

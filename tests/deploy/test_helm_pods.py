@@ -129,6 +129,10 @@ class PodsTest(unittest.TestCase):
         objects = self.agent_objects(with_nodes)
         master = self.pod("master", one(objects, "StatefulSet"), objects)
         self.wait_for_exchanges()
+        # The front has met the agent, and sees nothing of the state.
+        for path in ("state/store.db", "state/ca/cluster-ca.key"):
+            self.assertFalse(self.has(service, 1, path))
+            self.assertTrue(self.has(service, 0, path))
         for probe in ("startupProbe", "readinessProbe"):
             self.assertTrue(master.probe(probe), probe)
         if with_nodes:
@@ -145,6 +149,13 @@ class PodsTest(unittest.TestCase):
         self.wait_for_exchanges(more_than=before)
         self.assertEqual(len(self.mcctl("cluster", "list")["clusters"]), 1)
         self.assertEqual(master.stop(), 0, master.logs())
+
+    def has(self, pod, index, path):
+        """Whether a container sees a file of the state; there is no shell."""
+        pid = self.engine.podman("inspect", "--format", "{{.State.Pid}}",
+                                 pod.container(index)).stdout.strip()
+        return pathlib.Path(f"/proc/{pid}/root/var/lib/mission-control",
+                            path).exists()
 
     def node_joins(self, objects):
         node = self.pod("node", one(objects, "DaemonSet"), objects)

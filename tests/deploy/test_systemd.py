@@ -45,7 +45,7 @@ class SystemdTest(unittest.TestCase):
     def test_all_are_here(self):
         self.assertEqual([unit.name for unit in UNITS], [
             "cluster-agent-node.service", "cluster-agent.service",
-            "mc-service.service"])
+            "mc-service.service", "mission-control-enroll-front.service"])
 
     def test_accepted_without_a_word(self):
         for unit in UNITS:
@@ -71,6 +71,19 @@ class SystemdTest(unittest.TestCase):
                     self.units / unit.name)
                 print(unit.name, done.stdout.strip().splitlines()[-1])
                 self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_the_front_reads_copies_and_not_the_state(self):
+        unit = next(unit for unit in UNITS if "front" in unit.name).read_text()
+        self.assertIn("InaccessiblePaths=-/var/lib/mission-control\n", unit)
+        # systemd reads these as root and hands them over.
+        self.assertNotIn("/var/lib", "".join(
+            line for line in unit.splitlines() if line.startswith("Exec")))
+        service = next(unit for unit in UNITS
+                       if unit.name == "mc-service.service").read_text()
+        for key in ("User", "Group"):
+            self.assertNotEqual(*(
+                next(line for line in text.splitlines()
+                     if line.startswith(f"{key}=")) for text in (unit, service)))
 
     def test_commands_exist(self):
         for unit in UNITS:
@@ -126,10 +139,10 @@ class ConfinedTest(unittest.TestCase):
             "confined.py"), pair.SOURCE / "deploy" / "systemd" / unit, GROUP,
             program, *args]
 
-    def start(self, unit, program, config):
+    def start(self, unit, program, config, verb="run", *more):
         process = pair.Process(program, self.command(
-            unit, self.folder / program, "run", "--config", config),
-            self.folder / f"{program}.log")
+            unit, self.folder / program, verb, "--config", config, *more),
+            self.folder / f"{unit}.log")
         self.addCleanup(process.kill)
         return process
 
@@ -168,10 +181,22 @@ class ConfinedTest(unittest.TestCase):
         state = home / "state"
         self.service("mc-service", "init", "--directory", state,
                      "--server-name", "localhost", "--free-ports")
-        service = self.start("mc-service.service", "mc-service",
-                             state / "mc-service.yaml")
+        config = state / "mc-service.yaml"
+        config.write_text(config.read_text() + yaml_lite.dump({
+            "enrollment_front": {"socket": str(home / "enrollment.sock"),
+                                 "group": GROUP}}))
+        service = self.start("mc-service.service", "mc-service", config)
         pair.eventually((state / "ports.json").exists, "ports.json is there")
         ports = json.loads((state / "ports.json").read_text())
+        # The front's socket is given to its group.
+        self.assertEqual((home / "enrollment.sock").stat().st_gid,
+                         grp.getgrnam(GROUP).gr_gid)
+        front = self.start("mission-control-enroll-front.service",
+                           "mc-service", config, "enroll-front", "--metrics",
+                           "127.0.0.1:0", "--ports-file", home / "front.json")
+        pair.eventually((home / "front.json").exists, "the front is ready")
+        ports["enrollment"] = json.loads(
+            (home / "front.json").read_text())["enrollment"]
         self.mcctl_config = self.own(
             home / "mcctl.yaml", 0o600, yaml_lite.dump({
                 "operator_address": f"localhost:{ports['operator']}",
@@ -227,6 +252,7 @@ class ConfinedTest(unittest.TestCase):
         self.assertEqual(socket.stat().st_gid,
                          grp.getgrnam(GROUP).gr_gid)
         self.assertEqual(agent.stop(), 0)
+        self.assertEqual(front.stop(), 0)
         self.assertEqual(service.stop(), 0)
 
 

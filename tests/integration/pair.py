@@ -171,6 +171,14 @@ class Service:
     def ca(self):
         return self.dir / "ca" / "server-ca.crt"
 
+    def add_to_listener(self, name, key, value):
+        """A setting of a listener; before the start."""
+        text = self.config.read_text()
+        entry = f"\n  {name}:\n"
+        assert entry in text
+        self.config.write_text(text.replace(
+            entry, f"{entry}    {key}: {json.dumps(value)}\n"))
+
     def process_command(self):
         return [BIN / "mc-service", "run", "--config", self.config]
 
@@ -230,6 +238,67 @@ class Service:
                 "account", "create", "--name", account)["account"]["accountId"]
         return self.mcctl_json("license", "create", "--account", account_id,
                                "--name", name, *args)
+
+
+class Front:
+    """The enrollment front of a service that is not started yet: it opens the
+    service's enrollment listener. `user` is a user ID of its own, which needs
+    root."""
+
+    def __init__(self, service, user=None):
+        self.service = service
+        self.user = user
+        self.dir = service.folder / "front"
+        self.dir.mkdir()
+        # Where both meet; the path of a Unix socket has 107 characters at most.
+        self.sockets = pathlib.Path(tempfile.mkdtemp(prefix="mc"))
+        self.socket = self.sockets / "enrollment.sock"
+        settings = yaml_lite.dump({"enrollment_front": {
+            "socket": str(self.socket),
+            **({"group": str(user)} if user else {})}})
+        service.config.write_text(service.config.read_text() + settings)
+        # Copies of all that it may read.
+        self.config = self.dir / "mc-service.yaml"
+        shutil.copy(service.config, self.config)
+        shutil.copy(service.dir / "server" / "server.crt", self.dir)
+        self.key = shutil.copy(service.dir / "server" / "server.key", self.dir)
+        self.program = BIN / "mc-service"
+        self.prefix = []
+        if user:
+            # Others must be able to go through the folder to its own.
+            for folder in (service.folder, self.sockets):
+                folder.chmod(0o755)
+            for file in self.dir.iterdir():
+                os.chown(file, user, user)
+            # The build's folder may be nobody's business.
+            self.program = self.dir / "mc-service"
+            shutil.copy2(BIN / "mc-service", self.program)
+            self.prefix = ["setpriv", f"--reuid={user}", f"--regid={user}",
+                           "--clear-groups", "--no-new-privs"]
+        self.metrics = f"127.0.0.1:{free_port()}"
+        self.process = None
+
+    def start(self):
+        self.process = Process(
+            "enroll-front",
+            [*self.prefix, self.program, "enroll-front", "--config",
+             self.config, "--certificate-file", self.dir / "server.crt",
+             "--key-file", self.key, "--metrics", self.metrics],
+            self.service.folder / "enroll-front.log")
+        return self
+
+    def ready(self):
+        if not self.process.alive():
+            raise AssertionError("the front ended:\n" + self.process.output())
+        return run(BIN / "mc-service", "healthcheck", "--front", "--metrics",
+                   self.metrics, check=False).returncode == 0
+
+    def wait(self):
+        eventually(self.ready, "the front is ready")
+        return self
+
+    def stop(self):
+        return self.process.stop()
 
 
 # A schedule with which every exchange takes place within seconds.
@@ -354,6 +423,15 @@ class PairTest(unittest.TestCase):
         service = Service(self.folder, **kwargs)
         self._started.append(service)
         return service.start() if start else service
+
+    def service_with_front(self, user=None, **kwargs):
+        """Both, started and ready."""
+        service = self.service(start=False, **kwargs)
+        front = Front(service, user)
+        self._started.append(front)
+        service.start()
+        front.start().wait()
+        return service, front
 
     def agent(self, service, license_key, start=True, **kwargs):
         agent = Agent(self.folder, service, license_key, **kwargs)

@@ -9,8 +9,11 @@ import sys
 import tempfile
 import unittest
 
+import http2
 import pair
 
+# Whence haproxy connects.
+BALANCER = "127.0.0.3"
 EXAMPLES = pair.SOURCE / "deploy" / "examples"
 NAMES = {"enrollment": "enroll.mc.example.com",
          "cluster": "clusters.mc.example.com",
@@ -93,7 +96,7 @@ class BalancersTest(pair.PairTest):
     def test_nginx(self):
         if shutil.which("nginx") is None:
             self.skipTest("nginx is not installed; run deploy/packages ci")
-        service = self.service(server_names=NAMES.values())
+        service, _ = self.service_with_front(server_names=NAMES.values())
         config = self.config("nginx-passthrough.conf", service)
         config.write_text(config.read_text()
                           + f"pid {self.folder}/nginx.pid;\n"
@@ -106,11 +109,37 @@ class BalancersTest(pair.PairTest):
     def test_haproxy(self):
         if shutil.which("haproxy") is None:
             self.skipTest("haproxy is not installed; run deploy/packages ci")
-        service = self.service(server_names=NAMES.values())
-        self.balance(["haproxy", "-db", "-f",
-                      self.config("haproxy-passthrough.cfg", service)])
+        service = self.service(
+            server_names=NAMES.values(), start=False,
+            config={"limits": {"handshake_timeout": "3s"}})
+        # With the PROXY protocol, from an address that nobody else has.
+        for listener in NAMES:
+            service.add_to_listener(listener, "proxy_protocol_from",
+                                    [BALANCER])
+        service.start()
+        config = self.config("haproxy-passthrough.cfg", service)
+        text = config.read_text()
+        for listener in NAMES:
+            server = f"server mc-service 127.0.0.1:{service.ports[listener]}"
+            self.assertIn(server, text)
+            text = text.replace(
+                server, f"{server} send-proxy-v2 source {BALANCER}")
+        config.write_text(text)
+        self.balance(["haproxy", "-db", "-f", config])
         self.all_exchanges(service)
         self.refuses_other_names(service)
+        self.logs_the_client(service)
+
+    def logs_the_client(self, service):
+        with socket.socket() as s:
+            s.bind(("127.0.0.5", 0))
+            s.connect(("127.0.0.1", self.port))
+            s.sendall(http2.client_hello(NAMES["cluster"]))
+            peer = f"ipv4:127.0.0.5:{s.getsockname()[1]}"
+            pair.eventually(
+                lambda: any("connection was cut" in line and peer in line
+                            for line in service.process.output().splitlines()),
+                "the log names the client whose handshake is cut")
 
 
 if __name__ == "__main__":

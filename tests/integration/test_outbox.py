@@ -265,14 +265,15 @@ class OutboxTests(pair.PairTest):
         self.use(1)
         self.cluster.stop()
         path = self.cluster.dir / "state" / "usage.db"
-        garbage = b"x" * path.stat().st_size
-        path.write_bytes(garbage)
-        done = self.cluster.cli("run", check=False)
-        self.assertEqual(done.returncode, 13, done.stdout + done.stderr)
-        self.assertIn("Restore it from a backup", done.stderr)
-        self.assertEqual(path.read_bytes(), garbage)
-        done = self.cluster.cli("outbox", "list", check=False)
-        self.assertEqual(done.returncode, 13, done.stderr)
+        size = path.stat().st_size
+        for garbage in (b"x" * size, b""):
+            path.write_bytes(garbage)
+            done = self.cluster.cli("run", check=False)
+            self.assertEqual(done.returncode, 13, done.stdout + done.stderr)
+            self.assertIn("Restore it from a backup", done.stderr)
+            self.assertEqual(path.read_bytes(), garbage)
+            done = self.cluster.cli("outbox", "list", check=False)
+            self.assertEqual(done.returncode, 13, done.stderr)
 
 
 if __name__ == "__main__":

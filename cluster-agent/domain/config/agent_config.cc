@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "cluster-agent/collect/time_zone.h"
+#include "cluster-agent/domain/config/enrollment_token.h"
 #include "cluster-agent/domain/config/node_config.h"
 #include "cluster-agent/domain/config/outbox_config.h"
 #include "cluster-agent/domain/config/site_config.h"
@@ -47,6 +48,7 @@ void ApplyDefaults(const std::string& directory, config::AgentConfig& values) {
   resolve(values.mutable_state_directory());
   resolve(values.mutable_socket_directory());
   resolve(values.mutable_license_key_file());
+  resolve(values.mutable_enrollment_token_file());
   resolve(values.mutable_inventory_file());
   if (values.has_service()) {
     resolve(values.mutable_service()->mutable_ca_file());
@@ -217,6 +219,14 @@ absl::StatusOr<ProxySettings> LoadProxy(const config::AgentConfig& values) {
   return ProxySettings::Load(values.proxy(), SystemEnvironment());
 }
 
+// One that is not there is missed only by a registration.
+absl::Status CheckTokenFile(const std::string& file) {
+  if (file.empty() || !FileExists(file)) return absl::OkStatus();
+  return EnrollmentTokenSource{"", file}.Read().status();
+}
+
+}  // namespace
+
 absl::StatusOr<std::string> LoadRoots(const std::string& file) {
   if (file.empty()) return std::string();
   absl::StatusOr<std::string> pem = ReadFile(file);
@@ -230,8 +240,6 @@ absl::StatusOr<std::string> LoadRoots(const std::string& file) {
   }
   return pem;
 }
-
-}  // namespace
 
 std::string Configuration::AgentSocket() const {
   return absl::StrCat(values.socket_directory(), "/agent.sock");
@@ -313,6 +321,8 @@ absl::StatusOr<AgentFiles> LoadFiles(const Configuration& configuration,
     absl::StatusOr<std::string> roots = LoadRoots(values.service().ca_file());
     if (!roots.ok()) return roots.status();
     files.root_pem = *std::move(roots);
+    const absl::Status token = CheckTokenFile(values.enrollment_token_file());
+    if (!token.ok()) return token;
     absl::StatusOr<ProxySettings> proxy = LoadProxy(values);
     if (!proxy.ok()) return proxy.status();
     files.proxy = *std::move(proxy);
@@ -339,6 +349,7 @@ std::vector<std::string> FindProblems(const Configuration& configuration,
   if (!IsNode(values)) {
     note(LoadLicenseKey(values, environment_key).status());
     note(LoadRoots(values.service().ca_file()).status());
+    note(CheckTokenFile(values.enrollment_token_file()));
     note(LoadProxy(values).status());
   } else if (!values.node().machine_id_file().empty()) {
     note(ReadMachineNodeId(values.node().machine_id_file()).status());

@@ -66,6 +66,10 @@ struct CheckedConfiguration {
 absl::StatusOr<CheckedConfiguration> LoadChecked(const std::string& file,
                                                  const char* environment_key);
 
+// CA certificates in PEM; of no file: empty, the system's. INVALID_ARGUMENT
+// for what holds none.
+absl::StatusOr<std::string> LoadRoots(const std::string& file);
+
 // Adds a problem unless it is host:port; `key` names it.
 void CheckAddress(std::string_view key, const std::string& address,
                   std::vector<std::string>& problems);

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "cluster-agent/domain/config/enrollment_token.h"
 #include "common/crypto/license_key.h"
 #include "common/files/temp_dir.h"
 #include "gmock/gmock.h"
@@ -120,6 +121,31 @@ TEST_F(AgentConfigTest, TheLicenseKeyComesFromAPrivateFile) {
   const absl::Status refused = LoadFiles(loaded, nullptr).status();
   EXPECT_THAT(std::string(refused.message()), HasSubstr("no license key"));
   EXPECT_FALSE(absl::StrContains(refused.message(), "letmein"));
+}
+
+TEST_F(AgentConfigTest, TheEnrollmentTokenComesFromAPrivateFile) {
+  const std::string key = GenerateLicenseKey();
+  const Configuration loaded =
+      Load(absl::StrCat(kAddresses, "enrollment_token_file: token\n"));
+  const EnrollmentTokenSource source{"", loaded.values.enrollment_token_file()};
+  // It is used once: nobody misses it but a registration.
+  EXPECT_TRUE(LoadFiles(loaded, key.c_str()).ok());
+  EXPECT_TRUE(absl::IsNotFound(source.Read().status()));
+  Write("token", "one-time-token\n");
+  EXPECT_EQ(source.Read().value(), "one-time-token");
+  EXPECT_EQ((EnrollmentTokenSource{"of the environment", source.file}
+                 .Read()
+                 .status()
+                 .code()),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ((EnrollmentTokenSource{"other", source.file}.Read().value()),
+            "other");
+  Write("token", "one-time-token", 0644);
+  EXPECT_THAT(std::string(LoadFiles(loaded, key.c_str()).status().message()),
+              HasSubstr("chmod"));
+  Write("token", " \n");
+  const std::vector<std::string> problems = FindProblems(loaded, key.c_str());
+  EXPECT_THAT(problems, testing::Contains(HasSubstr("no enrollment token")));
 }
 
 TEST_F(AgentConfigTest, TheOutboxHasDefaultsAndBounds) {

@@ -31,6 +31,25 @@ typename RowCache<Row>::Load LoadBy(
 
 }  // namespace
 
+absl::Status CheckMayCall(const Cluster& cluster) {
+  switch (cluster.registration) {
+    case v1::REGISTRATION_STATUS_REGISTERED:
+    case v1::REGISTRATION_STATUS_REOPENED:
+      return absl::OkStatus();
+    case v1::REGISTRATION_STATUS_REVOKED:
+      return Denied(v1::ERROR_REASON_IDENTITY_REVOKED,
+                    "The cluster was revoked; ask the vendor why.");
+    case v1::REGISTRATION_STATUS_PENDING:
+      return Denied(v1::ERROR_REASON_REGISTRATION_PENDING,
+                    "The vendor has to approve the cluster's registration "
+                    "first; register again until it is.");
+    default:
+      return Denied(v1::ERROR_REASON_IDENTITY_UNKNOWN,
+                    "The cluster's registration is not complete; register "
+                    "again.");
+  }
+}
+
 ClusterDirectory::ClusterDirectory(const DirectoryOptions& options)
     : cache_(options,
              LoadBy<Cluster>(options.store, &Reader::GetCluster,
@@ -40,21 +59,13 @@ absl::StatusOr<Cluster> ClusterDirectory::Find(std::string_view cluster_id) {
   return cache_.Find(cluster_id);
 }
 
-absl::Status ClusterDirectory::CheckRegistered(std::string_view cluster_id) {
-  const absl::StatusOr<Cluster> cluster = Find(cluster_id);
-  if (!cluster.ok()) return cluster.status();
-  switch (cluster->registration) {
-    case v1::REGISTRATION_STATUS_REGISTERED:
-    case v1::REGISTRATION_STATUS_REOPENED:
-      return absl::OkStatus();
-    case v1::REGISTRATION_STATUS_REVOKED:
-      return Denied(v1::ERROR_REASON_IDENTITY_REVOKED,
-                    "The cluster was revoked; ask the vendor why.");
-    default:
-      return Denied(v1::ERROR_REASON_IDENTITY_UNKNOWN,
-                    "The cluster's registration is not complete; register "
-                    "again.");
-  }
+absl::StatusOr<std::shared_ptr<const Cluster>> ClusterDirectory::Registered(
+    std::string_view cluster_id) {
+  absl::StatusOr<std::shared_ptr<const Cluster>> cluster =
+      cache_.Share(cluster_id);
+  if (!cluster.ok()) return cluster;
+  if (absl::Status may = CheckMayCall(**cluster); !may.ok()) return may;
+  return cluster;
 }
 
 OperatorDirectory::OperatorDirectory(const DirectoryOptions& options)

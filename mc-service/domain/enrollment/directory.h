@@ -9,6 +9,7 @@
 #include <iterator>
 #include <list>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,7 +43,8 @@ class RowCache {
       : options_(options), load_(std::move(load)) {}
 
   // At most `max_age` old. It blocks while it loads.
-  absl::StatusOr<Row> Find(std::string_view key) ABSL_LOCKS_EXCLUDED(mutex_) {
+  absl::StatusOr<std::shared_ptr<const Row>> Share(std::string_view key)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
     const absl::Time now = options_.clock->Now();
     uint64_t invalidations;
     {
@@ -52,12 +54,20 @@ class RowCache {
       if (found != by_key_.end()) return found->second->row;
       invalidations = invalidations_;
     }
-    absl::StatusOr<Row> row = load_(key);
-    if (!row.ok()) return row;
+    absl::StatusOr<Row> loaded = load_(key);
+    if (!loaded.ok()) return loaded.status();
+    auto row = std::make_shared<const Row>(*std::move(loaded));
     absl::MutexLock lock(&mutex_);
     // A row that was read before a change must not be kept after it.
-    if (invalidations == invalidations_) Keep(key, *row, now);
+    if (invalidations == invalidations_) Keep(key, row, now);
     return row;
+  }
+
+  // A copy.
+  absl::StatusOr<Row> Find(std::string_view key) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const absl::StatusOr<std::shared_ptr<const Row>> row = Share(key);
+    if (!row.ok()) return row.status();
+    return **row;
   }
 
   // To be called when the row has changed.
@@ -70,7 +80,7 @@ class RowCache {
  private:
   struct Entry {
     std::string key;
-    Row row;
+    std::shared_ptr<const Row> row;
     absl::Time loaded_at;
   };
   using Entries = std::list<Entry>;
@@ -92,13 +102,13 @@ class RowCache {
     }
   }
 
-  void Keep(std::string_view key, const Row& row, absl::Time now)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void Keep(std::string_view key, std::shared_ptr<const Row> row,
+            absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     Drop(by_key_.find(key));
     if (by_age_.size() >= options_.max_rows) {
       Drop(by_key_.find(by_age_.front().key));
     }
-    by_age_.push_back({std::string(key), row, now});
+    by_age_.push_back({std::string(key), std::move(row), now});
     by_key_.emplace(key, std::prev(by_age_.end()));
   }
 
@@ -111,6 +121,11 @@ class RowCache {
   Index by_key_ ABSL_GUARDED_BY(mutex_);
 };
 
+// OK for a cluster that may call. PERMISSION_DENIED (IDENTITY_UNKNOWN,
+// IDENTITY_REVOKED). A re-opened cluster may call until other keys take it
+// over.
+absl::Status CheckMayCall(const Cluster& cluster);
+
 // Thread-safe. Lookups block: not for reactions.
 class ClusterDirectory {
  public:
@@ -120,10 +135,15 @@ class ClusterDirectory {
   // (IDENTITY_UNKNOWN) where there is none, else the store's error.
   absl::StatusOr<Cluster> Find(std::string_view cluster_id);
 
-  // OK for a cluster that may call. PERMISSION_DENIED (IDENTITY_UNKNOWN,
-  // IDENTITY_REVOKED), else the store's error. A re-opened cluster may call
-  // until other keys take it over.
-  absl::Status CheckRegistered(std::string_view cluster_id);
+  // The cluster, if it may call: errors of Find and CheckMayCall. For each
+  // call: it copies nothing.
+  absl::StatusOr<std::shared_ptr<const Cluster>> Registered(
+      std::string_view cluster_id);
+
+  // The same, where only the answer counts.
+  absl::Status CheckRegistered(std::string_view cluster_id) {
+    return Registered(cluster_id).status();
+  }
 
   // To be called after a change of the cluster is committed.
   void Invalidate(std::string_view cluster_id) {

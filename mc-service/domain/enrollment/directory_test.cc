@@ -135,6 +135,7 @@ TEST_F(DirectoryTest, OnlyRegisteredClustersMayCall) {
   PutCluster(v1::REGISTRATION_STATUS_PENDING);
   clusters_.Invalidate("cluster-1");
   EXPECT_EQ(CodeOf("cluster-1"), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(ReasonFor("cluster-1"), v1::ERROR_REASON_REGISTRATION_PENDING);
 }
 
 TEST_F(DirectoryTest, RevocationIsSeenAtOnceHereAndSoonElsewhere) {

@@ -1,19 +1,22 @@
 #include "mc-service/domain/enrollment/enrollment_desk.h"
 
 #include <cstddef>
-#include <cstdint>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/crypto/authority.h"
-#include "common/crypto/certificate.h"
 #include "common/crypto/csr.h"
 #include "common/crypto/digest.h"
 #include "common/crypto/document.h"
 #include "common/crypto/license_key.h"
 #include "common/status/status.h"
 #include "common/time/clock.h"
+#include "common/time/proto_time.h"
+#include "mc-service/domain/enrollment/certification.h"
 #include "mc-service/domain/enrollment/directory.h"
+#include "mc-service/domain/enrollment/enrollment_policy.h"
 #include "mc-service/domain/license/license.h"
 #include "mc-service/domain/updates/updates.h"
 
@@ -21,9 +24,6 @@ namespace mc::service {
 namespace {
 
 constexpr size_t kSiteKeySize = 32;
-constexpr size_t kPasswordBytes = 32;
-// Clusters whose clock is slow accept their certificate at once.
-constexpr absl::Duration kBackdating = absl::Minutes(5);
 
 // One text for all: whose the ID is, is nobody else's business.
 absl::Status AlreadyRegistered() {
@@ -52,34 +52,46 @@ absl::Status CheckIdentity(const v1::RegisterRequest& request) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<CsrInfo> CheckedCsr(std::string_view der) {
-  absl::StatusOr<CsrInfo> csr = ParseCsrDer(der);
-  if (!csr.ok()) return csr;
-  if (absl::Status allowed = CheckClusterCsr(*csr); !allowed.ok()) {
-    return allowed;
+// Notes in `registration` which token it uses up, where it needs one.
+// `repeated`: it has the keys that the cluster was registered with before.
+absl::Status TakeToken(Reader& reader, const License& license,
+                       const Applicant& applicant, bool repeated,
+                       absl::Time now, Registration& registration) {
+  if (license.enrollment_policy != v1::ENROLLMENT_POLICY_TOKEN) {
+    return absl::OkStatus();
   }
-  return csr;
+  absl::StatusOr<EnrollmentToken> token =
+      UsableToken(reader, license, applicant.enrollment_token,
+                  applicant.cluster_id, repeated, now);
+  if (!token.ok()) return token.status();
+  if (token->used_at.has_value()) return absl::OkStatus();
+  token->used_at = now;
+  token->cluster_id = applicant.cluster_id;
+  registration.token = *std::move(token);
+  return absl::OkStatus();
 }
 
-// Whether another cluster may be registered with the license.
-absl::Status CheckRoom(Reader& reader, const License& license) {
-  if (license.enrollment_policy == v1::ENROLLMENT_POLICY_TOKEN ||
-      license.enrollment_policy == v1::ENROLLMENT_POLICY_APPROVE) {
-    return Error(absl::StatusCode::kUnimplemented,
-                 v1::ERROR_REASON_NOT_SUPPORTED_YET,
-                 "This version of the service registers only clusters of "
-                 "licenses with the enrollment policy AUTO; ask the vendor to "
-                 "change it.");
+// Lets a cluster in that is not registered; `waits` where it has a row.
+absl::StatusOr<Registration> Admit(Reader& reader, const License& license,
+                                   const Applicant& applicant, Cluster cluster,
+                                   bool waits, absl::Time now) {
+  Registration registration;
+  registration.cluster = std::move(cluster);
+  if (license.enrollment_policy == v1::ENROLLMENT_POLICY_APPROVE) {
+    registration.changed = !waits;
+    registration.cluster.registration = v1::REGISTRATION_STATUS_PENDING;
+    if (waits) return registration;
+    absl::Status room = CheckWaitingRoom(reader, license);
+    if (!room.ok()) return room;
+    return registration;
   }
-  if (!license.limits.has_clusters()) return absl::OkStatus();
-  const absl::StatusOr<int64_t> count = reader.CountClusters(license.id);
-  if (!count.ok()) return count.status();
-  if (*count < license.limits.clusters()) return absl::OkStatus();
-  return Error(absl::StatusCode::kFailedPrecondition,
-               v1::ERROR_REASON_LICENSE_CLUSTER_LIMIT,
-               absl::StrCat("The license allows ", license.limits.clusters(),
-                            " clusters, and as many are registered; ask the "
-                            "vendor for more, or to revoke one."));
+  absl::Status allowed = TakeToken(reader, license, applicant,
+                                   /*repeated=*/false, now, registration);
+  if (allowed.ok()) allowed = CheckRoom(reader, license);
+  if (!allowed.ok()) return allowed;
+  registration.cluster.registration = v1::REGISTRATION_STATUS_REGISTERED;
+  registration.cluster.registered_at = now;
+  return registration;
 }
 
 }  // namespace
@@ -102,28 +114,27 @@ absl::StatusOr<License> UsableLicense(Reader& reader,
   return license;
 }
 
-absl::StatusOr<Cluster> DecideRegistration(Reader& reader,
-                                           const License& license,
-                                           std::string_view cluster_id,
-                                           const ClusterKeys& keys,
-                                           absl::Time now) {
-  absl::StatusOr<Cluster> known = reader.GetCluster(cluster_id);
+absl::StatusOr<Registration> DecideRegistration(Reader& reader,
+                                                const License& license,
+                                                const Applicant& applicant,
+                                                absl::Time now) {
+  const ClusterKeys& keys = applicant.keys;
+  absl::StatusOr<Cluster> known = reader.GetCluster(applicant.cluster_id);
   if (absl::IsNotFound(known.status())) {
-    const absl::StatusOr<bool> erased = reader.IsErased(cluster_id);
+    const absl::StatusOr<bool> erased = reader.IsErased(applicant.cluster_id);
     if (!erased.ok()) return erased.status();
     if (*erased) return Revoked();
-    if (absl::Status room = CheckRoom(reader, license); !room.ok()) return room;
     Cluster cluster;
-    cluster.id = cluster_id;
+    cluster.id = applicant.cluster_id;
     cluster.license_id = license.id;
     cluster.registered_at = now;
-    cluster.user_name = absl::StrCat(
-        "cluster-", absl::string_view(cluster_id.data(), cluster_id.size()));
+    cluster.user_name = absl::StrCat("cluster-", applicant.cluster_id);
     cluster.tls_key_digest = keys.tls_key_digest;
     cluster.site_public_key = keys.site_public_key;
-    return cluster;
+    return Admit(reader, license, applicant, std::move(cluster),
+                 /*waits=*/false, now);
   }
-  if (!known.ok()) return known;
+  if (!known.ok()) return known.status();
   Cluster cluster = *std::move(known);
   if (cluster.license_id != license.id) {
     return AlreadyRegistered();
@@ -131,17 +142,31 @@ absl::StatusOr<Cluster> DecideRegistration(Reader& reader,
   if (cluster.registration == v1::REGISTRATION_STATUS_REVOKED) {
     return Revoked();
   }
-  if (cluster.tls_key_digest != keys.tls_key_digest ||
-      cluster.site_public_key != keys.site_public_key) {
-    if (cluster.registration != v1::REGISTRATION_STATUS_REOPENED) {
+  const bool same_keys = cluster.tls_key_digest == keys.tls_key_digest &&
+                         cluster.site_public_key == keys.site_public_key;
+  if (cluster.registration == v1::REGISTRATION_STATUS_PENDING) {
+    // Else an operator would approve other keys than those that were shown.
+    if (!same_keys) {
       return AlreadyRegistered();
     }
+    return Admit(reader, license, applicant, std::move(cluster),
+                 /*waits=*/true, now);
+  }
+  if (!same_keys && cluster.registration != v1::REGISTRATION_STATUS_REOPENED) {
+    return AlreadyRegistered();
+  }
+  Registration registration;
+  absl::Status allowed =
+      TakeToken(reader, license, applicant, same_keys, now, registration);
+  if (!allowed.ok()) return allowed;
+  if (!same_keys) {
     cluster.registered_at = now;
     cluster.tls_key_digest = keys.tls_key_digest;
     cluster.site_public_key = keys.site_public_key;
   }
   cluster.registration = v1::REGISTRATION_STATUS_REGISTERED;
-  return cluster;
+  registration.cluster = std::move(cluster);
+  return registration;
 }
 
 absl::StatusOr<v1::InstallResponse> EnrollmentDesk::Install(
@@ -183,46 +208,76 @@ absl::StatusOr<v1::RegisterResponse> EnrollmentDesk::Register(
   if (!csr.ok()) return csr.status();
 
   const absl::Time now = options_.clock->Now();
-  const ClusterKeys keys{.tls_key_digest = Sha256(csr->spki_der),
-                         .site_public_key = request.site_public_key()};
-  const auto decide = [&](Reader& reader) -> absl::StatusOr<Cluster> {
+  const Applicant applicant{
+      .cluster_id = request.cluster_id(),
+      .keys = {.tls_key_digest = Sha256(csr->spki_der),
+               .site_public_key = request.site_public_key()},
+      .enrollment_token = request.enrollment_token()};
+  const auto decide = [&](Reader& reader) -> absl::StatusOr<Registration> {
     const absl::StatusOr<License> license =
         UsableLicense(reader, request.license_key(), now);
     if (!license.ok()) return license.status();
-    return DecideRegistration(reader, *license, request.cluster_id(), keys,
-                              now);
+    return DecideRegistration(reader, *license, applicant, now);
   };
-  // Whoever is refused costs neither a signature nor a place in the writer's
-  // queue; the decision that counts is the writer's.
-  absl::Status allowed = options_.store->Read(
-      [&](Reader& reader) { return decide(reader).status(); });
+  // Whoever is refused, or waits, costs neither a signature nor a place in the
+  // writer's queue; the decision that counts is the writer's.
+  Registration expected;
+  absl::Status allowed = options_.store->Read([&](Reader& reader) {
+    absl::StatusOr<Registration> decided = decide(reader);
+    if (decided.ok()) expected = *std::move(decided);
+    return decided.status();
+  });
   if (!allowed.ok()) return allowed;
-  absl::StatusOr<Certificate> certificate =
-      Certify(request.cluster_id(), std::move(csr->spki_der), now);
-  if (!certificate.ok()) return certificate.status();
-  const std::string password = Base64Url(RandomBytes(kPasswordBytes));
+  if (!expected.changed) return Pending();
+  std::optional<ClusterCertificate> certificate;
+  if (expected.cluster.registration == v1::REGISTRATION_STATUS_REGISTERED) {
+    absl::StatusOr<ClusterCertificate> certified =
+        Certify({.authority = options_.authority,
+                 .trust_domain = options_.trust_domain,
+                 .lifetime = options_.certificate_lifetime},
+                request.cluster_id(), std::move(csr->spki_der), now);
+    if (!certified.ok()) return certified.status();
+    certificate = *std::move(certified);
+  }
+  const std::string password = NewPassword();
 
   Cluster cluster;
-  absl::Status written = options_.store->WriteAndWait([&](Writer& writer) {
-    absl::StatusOr<Cluster> decided = decide(writer);
-    if (!decided.ok()) return decided.status();
-    cluster = *std::move(decided);
-    cluster.password_digest = Sha256(password);
-    cluster.certificate_serial = certificate->serial;
-    cluster.certificate_not_after = certificate->not_after;
-    return writer.PutCluster(cluster);
-  });
+  absl::Status written =
+      options_.store->WriteAndWait([&](Writer& writer) -> absl::Status {
+        absl::StatusOr<Registration> decided = decide(writer);
+        if (!decided.ok()) return decided.status();
+        cluster = std::move(decided->cluster);
+        if (cluster.registration == v1::REGISTRATION_STATUS_PENDING) {
+          return decided->changed ? writer.PutCluster(cluster)
+                                  : absl::OkStatus();
+        }
+        if (!certificate.has_value()) {
+          // It was let in this very moment: it is certified when it asks again.
+          cluster.registration = v1::REGISTRATION_STATUS_PENDING;
+          return absl::OkStatus();
+        }
+        cluster.password_digest = Sha256(password);
+        cluster.certificate_serial = certificate->serial;
+        cluster.certificate_not_after = certificate->not_after;
+        absl::Status put = writer.PutCluster(cluster);
+        if (put.ok() && decided->token.has_value()) {
+          put = writer.PutEnrollmentToken(*decided->token);
+        }
+        return put;
+      });
   // Also after an error: a commit whose outcome is unknown may have changed
   // the row.
   options_.directory->Invalidate(request.cluster_id());
   if (!written.ok()) return written;
+  if (cluster.registration == v1::REGISTRATION_STATUS_PENDING) return Pending();
 
   v1::RegisterResponse response;
   response.set_status(cluster.registration);
   response.set_user_name(cluster.user_name);
   response.set_password(password);
   response.set_cluster_certificate(std::move(certificate->der));
-  response.add_ca_chain(options_.authority->cert_der());
+  response.add_ca_chain(
+      options_.authority->IssuerOf(response.cluster_certificate()));
   *response.add_document_keys() = options_.signer->document_key();
   for (const v1::DocumentKey& key : options_.older_document_keys) {
     if (key.key_id() != options_.signer->key_id()) {
@@ -232,24 +287,12 @@ absl::StatusOr<v1::RegisterResponse> EnrollmentDesk::Register(
   return response;
 }
 
-absl::StatusOr<EnrollmentDesk::Certificate> EnrollmentDesk::Certify(
-    std::string_view cluster_id, std::string spki_der, absl::Time now) const {
-  const absl::Time from = absl::FromUnixSeconds(absl::ToUnixSeconds(now));
-  IssueSpec spec;
-  spec.spki_der = std::move(spki_der);
-  spec.uri_sans = {
-      absl::StrCat("spiffe://", options_.trust_domain, "/cluster/",
-                   absl::string_view(cluster_id.data(), cluster_id.size()))};
-  spec.client_auth = true;
-  spec.not_before = from - kBackdating;
-  spec.not_after = from + options_.certificate_lifetime;
-  absl::StatusOr<std::string> der = options_.authority->Issue(spec);
-  if (!der.ok()) return der.status();
-  absl::StatusOr<CertificateInfo> info = ParseCertificateDer(*der);
-  if (!info.ok()) return info.status();
-  return Certificate{.der = *std::move(der),
-                     .serial = std::move(info->serial_hex),
-                     .not_after = info->not_after};
+v1::RegisterResponse EnrollmentDesk::Pending() const {
+  v1::RegisterResponse response;
+  response.set_status(v1::REGISTRATION_STATUS_PENDING);
+  *response.mutable_pacing()->mutable_next_interval() =
+      ToProto(options_.pending_interval);
+  return response;
 }
 
 }  // namespace mc::service

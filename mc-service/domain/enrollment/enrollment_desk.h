@@ -39,17 +39,37 @@ struct ClusterKeys {
   std::string site_public_key;
 };
 
-// The row of a cluster after it was registered now with these keys: the
-// existing one or a new one, without password and certificate. Errors:
-// ALREADY_EXISTS (CLUSTER_ALREADY_REGISTERED), PERMISSION_DENIED
-// (IDENTITY_REVOKED), FAILED_PRECONDITION (LICENSE_CLUSTER_LIMIT),
-// UNIMPLEMENTED (NOT_SUPPORTED_YET) for a license whose enrollment policy is
-// TOKEN or APPROVE, else those of the store.
-absl::StatusOr<Cluster> DecideRegistration(Reader& reader,
-                                           const License& license,
-                                           std::string_view cluster_id,
-                                           const ClusterKeys& keys,
-                                           absl::Time now);
+// Who asks to be registered.
+struct Applicant {
+  std::string cluster_id;
+  ClusterKeys keys;
+  // Empty: none was given.
+  std::string enrollment_token = {};
+};
+
+struct Registration {
+  // The row of the cluster after it was registered now: the existing one or a
+  // new one, without password and certificate. PENDING: an operator has to
+  // approve first.
+  Cluster cluster;
+  // A pending one that has waited before stays as it is.
+  bool changed = true;
+  // The token that the registration uses up, as it is then.
+  std::optional<EnrollmentToken> token = {};
+};
+
+// Where the license's enrollment policy is TOKEN, every registration that
+// brings keys needs a token that was not used, or that was used for these
+// keys. Where it is APPROVE, a new cluster waits; one that an operator has
+// re-opened does not.
+//
+// Errors: ALREADY_EXISTS (CLUSTER_ALREADY_REGISTERED), PERMISSION_DENIED
+// (IDENTITY_REVOKED, ENROLLMENT_TOKEN_REFUSED), FAILED_PRECONDITION
+// (LICENSE_CLUSTER_LIMIT), else those of the store.
+absl::StatusOr<Registration> DecideRegistration(Reader& reader,
+                                                const License& license,
+                                                const Applicant& applicant,
+                                                absl::Time now);
 
 // Thread-safe. It blocks: not for reactions.
 class EnrollmentDesk {
@@ -65,6 +85,8 @@ class EnrollmentDesk {
     // The authority of the identities that are certified.
     std::string trust_domain;
     absl::Duration certificate_lifetime = absl::Hours(24 * 30);
+    // When a cluster that waits for its approval asks again.
+    absl::Duration pending_interval = absl::Seconds(30);
     // Keys that the signer's has followed: what they have signed still holds.
     std::vector<v1::DocumentKey> older_document_keys = {};
   };
@@ -77,22 +99,17 @@ class EnrollmentDesk {
       const v1::InstallRequest& request) const;
 
   // Registers and certifies in one transaction: of two that exclude each
-  // other exactly one succeeds, and what is answered is durable. Errors of
+  // other exactly one succeeds, and what is answered is durable. A cluster
+  // that waits for an operator's approval gets its status and pacing alone.
+  // Errors of
   // UsableLicense and DecideRegistration, INVALID_ARGUMENT (INVALID_FIELD, or
   // those of ParseCsrDer and CheckClusterCsr).
   absl::StatusOr<v1::RegisterResponse> Register(
       const v1::RegisterRequest& request) const;
 
  private:
-  struct Certificate {
-    std::string der;
-    std::string serial;
-    absl::Time not_after;
-  };
-
-  absl::StatusOr<Certificate> Certify(std::string_view cluster_id,
-                                      std::string spki_der,
-                                      absl::Time now) const;
+  // The answer to a cluster that waits for its approval.
+  v1::RegisterResponse Pending() const;
 
   const Options options_;
 };

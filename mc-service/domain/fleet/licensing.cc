@@ -9,6 +9,7 @@
 #include "common/crypto/license_key.h"
 #include "common/status/status.h"
 #include "common/time/proto_time.h"
+#include "mc-service/domain/enrollment/adoption.h"
 #include "mc-service/domain/ledger/ledger.h"
 
 namespace mc::service {
@@ -86,6 +87,11 @@ absl::Status CheckEntitlements(
   return absl::OkStatus();
 }
 
+absl::Status CheckPolicy(v1::EnrollmentPolicy policy) {
+  if (v1::EnrollmentPolicy_IsValid(policy)) return absl::OkStatus();
+  return InvalidField("enrollment_policy", "must be AUTO, TOKEN or APPROVE");
+}
+
 absl::Status SetEnd(const google::protobuf::Timestamp& ends_at,
                     License& license) {
   const auto time = FromProto(ends_at);
@@ -160,11 +166,9 @@ absl::StatusOr<NewLicense> DescribeLicense(
       !v1::LicenseModel_IsValid(request.model())) {
     return InvalidField("model", "must be CLASSIC, TRIAL or SUBSCRIPTION");
   }
-  if (request.enrollment_policy() != v1::ENROLLMENT_POLICY_UNSPECIFIED &&
-      request.enrollment_policy() != v1::ENROLLMENT_POLICY_AUTO) {
-    return Error(absl::StatusCode::kUnimplemented,
-                 v1::ERROR_REASON_NOT_SUPPORTED_YET,
-                 "Only the enrollment policy AUTO is supported yet.");
+  if (absl::Status status = CheckPolicy(request.enrollment_policy());
+      !status.ok()) {
+    return status;
   }
   if (absl::Status status = CheckLimits(request.limits()); !status.ok()) {
     return status;
@@ -191,6 +195,9 @@ absl::StatusOr<NewLicense> DescribeLicense(
   }
   license.entitlements.assign(request.entitlements().begin(),
                               request.entitlements().end());
+  if (request.enrollment_policy() != v1::ENROLLMENT_POLICY_UNSPECIFIED) {
+    license.enrollment_policy = request.enrollment_policy();
+  }
   license.one_agent_installation = request.one_agent_installation();
   return made;
 }
@@ -256,6 +263,12 @@ absl::StatusOr<License> ChangeLicense(License license,
     }
     license.model = request.model();
   }
+  if (status = CheckPolicy(request.enrollment_policy()); !status.ok()) {
+    return status;
+  }
+  if (request.enrollment_policy() != v1::ENROLLMENT_POLICY_UNSPECIFIED) {
+    license.enrollment_policy = request.enrollment_policy();
+  }
   return license;
 }
 
@@ -319,8 +332,15 @@ absl::Status ReopenRegistration(Store& store, std::string_view cluster_id) {
                        "A revoked cluster stays revoked; let it register "
                        "with a new cluster ID.");
         }
+        if (cluster->registration == v1::REGISTRATION_STATUS_PENDING) {
+          return Error(absl::StatusCode::kFailedPrecondition,
+                       v1::ERROR_REASON_REGISTRATION_PENDING,
+                       "The cluster waits to be registered; approve it, or "
+                       "refuse it by revoking it.");
+        }
         cluster->registration = v1::REGISTRATION_STATUS_REOPENED;
-        return writer.PutCluster(*cluster);
+        const absl::Status put = writer.PutCluster(*cluster);
+        return put.ok() ? KeepIdentity(writer, id) : put;
       });
 }
 

@@ -25,8 +25,7 @@ struct NewLicense {
 };
 
 // The license that a request describes, with an ID and a key of its own.
-// INVALID_ARGUMENT (INVALID_FIELD); UNIMPLEMENTED (NOT_SUPPORTED_YET) for an
-// enrollment policy other than AUTO.
+// INVALID_ARGUMENT (INVALID_FIELD).
 absl::StatusOr<NewLicense> DescribeLicense(
     const v1::CreateLicenseRequest& request, absl::Time now);
 
@@ -57,7 +56,8 @@ absl::Status ChangeLicenseState(Store& store, std::string_view license_id,
                                 v1::LicenseState state);
 
 // Idempotent. Lets other keys register the cluster's ID once. NOT_FOUND
-// (UNKNOWN_RESOURCE); FAILED_PRECONDITION (IDENTITY_REVOKED).
+// (UNKNOWN_RESOURCE); FAILED_PRECONDITION (IDENTITY_REVOKED,
+// REGISTRATION_PENDING).
 absl::Status ReopenRegistration(Store& store, std::string_view cluster_id);
 // Idempotent, and for good. NOT_FOUND (UNKNOWN_RESOURCE).
 absl::Status RevokeCluster(Store& store, std::string_view cluster_id);

@@ -91,9 +91,30 @@ TEST_F(LicensingTest, WhatMakesNoSenseIsRefusedByField) {
   request.add_entitlements()->set_name("feature");
   EXPECT_EQ(refused(request), "entitlements");
   request = Request("a");
+  request.set_enrollment_policy(static_cast<v1::EnrollmentPolicy>(99));
+  EXPECT_EQ(refused(request), "enrollment_policy");
+}
+
+TEST_F(LicensingTest, EnrollmentPolicyIsAutoUnlessSaidAndCanChange) {
+  const auto account = CreateAccount(store_, "Example", kNow);
+  auto request = Request(account->id);
+  EXPECT_EQ(DescribeLicense(request, kNow)->license.enrollment_policy,
+            v1::ENROLLMENT_POLICY_AUTO);
   request.set_enrollment_policy(v1::ENROLLMENT_POLICY_TOKEN);
-  EXPECT_EQ(ReasonOf(DescribeLicense(request, kNow).status()),
-            v1::ERROR_REASON_NOT_SUPPORTED_YET);
+  const auto made = CreateLicense(store_, request, kNow);
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(Stored(made->license.id).enrollment_policy,
+            v1::ENROLLMENT_POLICY_TOKEN);
+  v1::UpdateLicenseRequest update;
+  update.set_license_id(made->license.id);
+  ASSERT_TRUE(UpdateLicense(store_, update, kNow).ok());
+  EXPECT_EQ(Stored(made->license.id).enrollment_policy,
+            v1::ENROLLMENT_POLICY_TOKEN)
+      << "unspecified: as it is";
+  update.set_enrollment_policy(v1::ENROLLMENT_POLICY_APPROVE);
+  ASSERT_TRUE(UpdateLicense(store_, update, kNow).ok());
+  EXPECT_EQ(Stored(made->license.id).enrollment_policy,
+            v1::ENROLLMENT_POLICY_APPROVE);
 }
 
 TEST_F(LicensingTest, SuspendedComesBackAndRevokedDoesNot) {

@@ -23,6 +23,17 @@ inline constexpr int kMaxPageSize = 1000;
 absl::StatusOr<Page> ParsePage(std::string_view listing, int page_size,
                                std::string_view page_token);
 
+// The same for a listing by name, whose pages start after a name; empty: from
+// the first on.
+struct NamePage {
+  int limit = kDefaultPageSize;
+  std::string after;
+};
+absl::StatusOr<NamePage> ParseNamePage(std::string_view listing, int page_size,
+                                       std::string_view page_token);
+// `last` is the last name of a page that has a further one.
+std::string MakeNamePageToken(std::string_view listing, std::string_view last);
+
 // Empty where there is no further page.
 std::string MakePageToken(std::string_view listing,
                           std::optional<int64_t> next);

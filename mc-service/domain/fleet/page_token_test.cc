@@ -32,6 +32,18 @@ TEST(PageToken, OfAnotherListingOrGarbageIsRefused) {
   }
 }
 
+TEST(NamePageToken, LeadsToItsName) {
+  const std::string token = MakeNamePageToken("operators", "anna.b-2");
+  const auto page = ParseNamePage("operators", 10, token);
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_EQ(page->after, "anna.b-2");
+  EXPECT_EQ(page->limit, 10);
+  EXPECT_EQ(ParseNamePage("operators", 0, "")->after, "");
+  EXPECT_FALSE(ParseNamePage("others", 10, token).ok());
+  EXPECT_FALSE(ParseNamePage("operators", 10, "b" + token.substr(1)).ok());
+  EXPECT_FALSE(ParseNamePage("operators", -1, token).ok());
+}
+
 TEST(PageToken, SizesOutOfBoundsAreRefused) {
   EXPECT_FALSE(ParsePage("accounts", -1, "").ok());
   EXPECT_FALSE(ParsePage("accounts", kMaxPageSize + 1, "").ok());

@@ -22,7 +22,12 @@ Masters::Verdict Masters::Speaks(std::string_view instance, absl::Time at,
       std::find_if(past_.begin(), past_.end(),
                    [&](const Past& past) { return past.instance == instance; });
   const bool clone = known != past_.end();
-  if (clone) past_.erase(known);
+  if (clone) {
+    past_.erase(known);
+    if (!Suspected(at, window)) suspects_.clear();
+    Suspect(instance_);
+    Suspect(instance);
+  }
   if (!instance_.empty()) {
     if (past_.size() == kMaxPast) past_.erase(past_.begin());
     past_.push_back({std::move(instance_), at});
@@ -32,6 +37,20 @@ Masters::Verdict Masters::Speaks(std::string_view instance, absl::Time at,
   const bool begins = !Suspected(at, window);
   suspected_at_ = at;
   return begins ? Verdict::kCloneBegins : Verdict::kCloneGoesOn;
+}
+
+void Masters::Suspect(std::string_view instance) {
+  if (std::find(suspects_.begin(), suspects_.end(), instance) ==
+      suspects_.end()) {
+    if (suspects_.size() == kMaxPast) suspects_.erase(suspects_.begin());
+    suspects_.emplace_back(instance);
+  }
+}
+
+void Masters::EndSuspicion() {
+  past_.clear();
+  suspects_.clear();
+  suspected_at_ = absl::InfinitePast();
 }
 
 }  // namespace mc::service

@@ -34,6 +34,12 @@ class Masters {
   // absl::InfinitePast(): never.
   absl::Time suspected_at() const { return suspected_at_; }
 
+  // Those that were seen to take turns, in the last occurrence.
+  const std::vector<std::string>& suspects() const { return suspects_; }
+
+  // The suspicion was wrong, or is over; who spoke last stays.
+  void EndSuspicion();
+
   // Who spoke last; empty before the first.
   const std::string& instance() const { return instance_; }
 
@@ -44,10 +50,13 @@ class Masters {
     absl::Time until;
   };
 
+  void Suspect(std::string_view instance);
+
   std::string instance_;
   // The oldest first.
   std::vector<Past> past_;
   absl::Time suspected_at_ = absl::InfinitePast();
+  std::vector<std::string> suspects_;
 };
 
 }  // namespace mc::service

@@ -41,11 +41,23 @@ TEST_F(MastersTest, TwoInTurnAreOneOccurrence) {
     EXPECT_EQ(Speaks("a"), Verdict::kCloneGoesOn);
   }
   EXPECT_TRUE(Suspected());
+  EXPECT_EQ(masters_.suspects(), (std::vector<std::string>{"b", "a"}));
   // One was stopped; the suspicion ends by itself, its time stays.
   const absl::Time last = now_;
   now_ += kWindow + absl::Seconds(1);
   EXPECT_FALSE(Suspected());
   EXPECT_EQ(masters_.suspected_at(), last);
+}
+
+TEST_F(MastersTest, SuspicionThatIsEndedBeginsAnewWhenTheyGoOn) {
+  Speaks("a");
+  Speaks("b");
+  EXPECT_EQ(Speaks("a"), Verdict::kCloneBegins);
+  masters_.EndSuspicion();
+  EXPECT_FALSE(Suspected());
+  EXPECT_EQ(masters_.instance(), "a");
+  EXPECT_EQ(Speaks("b"), Verdict::kUsual) << "it may be a restart";
+  EXPECT_EQ(Speaks("a"), Verdict::kCloneBegins);
 }
 
 TEST_F(MastersTest, ThreeInTurnAreSeenToo) {

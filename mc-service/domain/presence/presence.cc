@@ -68,13 +68,24 @@ bool Presence::CloneSuspected(std::string_view cluster_id, absl::Time at) {
          cluster->second.masters.Suspected(at, options_.clone_window);
 }
 
+void Presence::EndCloneSuspicion(std::string_view cluster_id) {
+  Shard& shard = ShardOf(cluster_id);
+  absl::MutexLock lock(&shard.mutex);
+  const auto cluster = shard.clusters.find(
+      absl::string_view(cluster_id.data(), cluster_id.size()));
+  if (cluster == shard.clusters.end()) return;
+  cluster->second.masters.EndSuspicion();
+  cluster->second.clone_news = false;
+}
+
 void Presence::TakeChanges(Shard& shard, absl::Time now, Changes& changes) {
   absl::MutexLock lock(&shard.mutex);
   for (auto it = shard.clusters.begin(); it != shard.clusters.end();) {
     const std::string& id = it->first;
     Cluster& cluster = it->second;
     if (std::exchange(cluster.clone_news, false)) {
-      changes.clones.push_back({id, cluster.masters.suspected_at()});
+      changes.clones.push_back(
+          {id, cluster.masters.suspected_at(), cluster.masters.suspects()});
     }
     Nodes& nodes = cluster.nodes;
     for (auto node = nodes.begin(); node != nodes.end();) {
@@ -134,7 +145,8 @@ void Presence::Flush(absl::Time now, std::function<void(absl::Status)> done) {
       if (!s.ok() && !absl::IsNotFound(s)) return s;
     }
     for (const CloneNews& news : changes->clones) {
-      const absl::Status s = writer.SetCloneSuspected(news.cluster_id, news.at);
+      const absl::Status s =
+          writer.SetCloneSuspected(news.cluster_id, news.at, news.instances);
       if (!s.ok() && !absl::IsNotFound(s)) return s;
     }
     return absl::OkStatus();

@@ -58,6 +58,9 @@ class Presence {
   // as within the window before `at`.
   bool CloneSuspected(std::string_view cluster_id, absl::Time at);
 
+  // An operator says that there are no two.
+  void EndCloneSuspicion(std::string_view cluster_id);
+
   // Queues what changed since the last flush for the store, in one work, and
   // forgets who was silent for long. Counts that could not be written are kept
   // for the next flush. `done`, where given, is called once with the outcome,
@@ -100,6 +103,7 @@ class Presence {
   struct CloneNews {
     std::string cluster_id;
     absl::Time at;
+    std::vector<std::string> instances;
   };
   struct Changes {
     std::vector<NodePresence> nodes;

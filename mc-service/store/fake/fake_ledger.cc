@@ -320,6 +320,7 @@ absl::Status FakeSession::UpdateLicense(const License& license, absl::Time at) {
   row->limits = license.limits;
   row->entitlements = license.entitlements;
   row->model = license.model;
+  row->enrollment_policy = license.enrollment_policy;
   row->grace_period = license.grace_period;
   std::vector<LicenseTerms>& terms = writable_->terms[license.id];
   const LicenseTerms& last = terms.back();

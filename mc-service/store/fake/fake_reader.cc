@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "mc-service/store/fake/fake_session.h"
@@ -63,7 +64,18 @@ absl::StatusOr<int64_t> FakeSession::CountClusters(
   int64_t count = 0;
   for (const auto& [position, row] : state_.clusters) {
     count += row.cluster.license_id == license_id &&
-             row.cluster.registration != v1::REGISTRATION_STATUS_REVOKED;
+             row.cluster.registration != v1::REGISTRATION_STATUS_REVOKED &&
+             row.cluster.registration != v1::REGISTRATION_STATUS_PENDING;
+  }
+  return count;
+}
+
+absl::StatusOr<int64_t> FakeSession::CountPendingClusters(
+    std::string_view license_id) {
+  int64_t count = 0;
+  for (const auto& [position, row] : state_.clusters) {
+    count += row.cluster.license_id == license_id &&
+             row.cluster.registration == v1::REGISTRATION_STATUS_PENDING;
   }
   return count;
 }
@@ -75,6 +87,8 @@ ClusterOverview FakeSession::Complete(ClusterOverview overview) const {
   const Account* account = FindRow(state_.accounts, [&](const Account& row) {
     return row.id == license->account_id;
   });
+  std::sort(overview.clone_instance_ids.begin(),
+            overview.clone_instance_ids.end());
   overview.license_name = license->name;
   overview.account_id = account->id;
   overview.account_name = account->name;
@@ -109,6 +123,8 @@ absl::StatusOr<Paged<ClusterOverview>> FakeSession::ListClusters(
                 row.cluster.license_id == filter.license_id) &&
                (filter.health == v1::HEALTH_STATUS_UNSPECIFIED ||
                 row.health == filter.health) &&
+               (filter.registration == v1::REGISTRATION_STATUS_UNSPECIFIED ||
+                row.cluster.registration == filter.registration) &&
                (!filter.heartbeat_since ||
                 (ever && seen >= *filter.heartbeat_since)) &&
                (!filter.heartbeat_before ||
@@ -117,11 +133,6 @@ absl::StatusOr<Paged<ClusterOverview>> FakeSession::ListClusters(
       });
   for (ClusterOverview& row : listed.items) row = Complete(std::move(row));
   return listed;
-}
-
-absl::StatusOr<Operator> FakeSession::GetOperator(std::string_view name) {
-  const auto row = state_.operators.find(name);
-  return Found(row == state_.operators.end() ? nullptr : &row->second);
 }
 
 absl::StatusOr<AcceptedReport> FakeSession::FindReport(const ReportKey& key) {

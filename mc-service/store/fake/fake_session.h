@@ -25,6 +25,8 @@ struct FakeState {
   // Of an overview only what is the cluster's own is kept.
   FakeTable<ClusterOverview> clusters;
   std::map<std::string, Operator, std::less<>> operators;
+  std::set<std::string, std::less<>> deleted_operators;
+  FakeTable<EnrollmentToken> enrollment_tokens;
   // By cluster, lane, epoch, sequence.
   std::map<std::tuple<std::string, int, uint64_t, uint64_t>, AcceptedReport>
       reports;
@@ -64,6 +66,8 @@ struct FakeState {
   std::optional<absl::Time> retained_until;
   bool scrub_pending = false;
   std::set<std::string, std::less<>> erased_clusters;
+  // By cluster.
+  std::map<std::string, std::vector<IssuedIdentity>, std::less<>> identities;
 };
 
 class FakeSession final : public Writer {
@@ -81,12 +85,28 @@ class FakeSession final : public Writer {
   absl::StatusOr<Paged<License>> ListLicenses(std::string_view account_id,
                                               const Page& page) override;
   absl::StatusOr<int64_t> CountClusters(std::string_view license_id) override;
+  absl::StatusOr<int64_t> CountPendingClusters(
+      std::string_view license_id) override;
   absl::StatusOr<Cluster> GetCluster(std::string_view id) override;
   absl::StatusOr<ClusterOverview> GetClusterOverview(
       std::string_view id) override;
   absl::StatusOr<Paged<ClusterOverview>> ListClusters(
       const ClusterFilter& filter, const Page& page) override;
+  // fake_access.cc.
+  absl::StatusOr<EnrollmentToken> GetEnrollmentToken(
+      std::string_view id) override;
+  absl::StatusOr<EnrollmentToken> FindEnrollmentToken(
+      std::string_view digest) override;
+  absl::StatusOr<Paged<EnrollmentToken>> ListEnrollmentTokens(
+      std::string_view license_id, const Page& page) override;
+  absl::Status PutEnrollmentToken(const EnrollmentToken& token) override;
   absl::StatusOr<Operator> GetOperator(std::string_view name) override;
+  absl::StatusOr<std::vector<Operator>> ListOperators(std::string_view after,
+                                                      int limit) override;
+  absl::StatusOr<int64_t> CountOperators(Role role) override;
+  absl::Status PutOperator(const Operator& op) override;
+  absl::Status DeleteOperator(std::string_view name) override;
+
   absl::StatusOr<AcceptedReport> FindReport(const ReportKey& key) override;
   absl::StatusOr<uint64_t> HighestSequence(std::string_view cluster_id,
                                            v1::Lane lane,
@@ -123,7 +143,6 @@ class FakeSession final : public Writer {
   absl::Status SetLicenseState(std::string_view id,
                                v1::LicenseState state) override;
   absl::Status PutCluster(const Cluster& cluster) override;
-  absl::Status PutOperator(const Operator& op) override;
   absl::Status InsertReport(const AcceptedReport& report) override;
   absl::Status RaiseHighestSequence(const ReportKey& key) override;
   absl::Status InsertHealth(const StoredHealth& health, int keep) override;
@@ -198,8 +217,15 @@ class FakeSession final : public Writer {
   absl::Status MarkEntered(int count) override;
 
   absl::Status AddPresence(const NodePresence& presence) override;
-  absl::Status SetCloneSuspected(std::string_view cluster_id,
-                                 absl::Time at) override;
+  absl::StatusOr<std::vector<IssuedIdentity>> ListIssuedIdentities(
+      std::string_view cluster_id) override;
+  absl::Status PutIssuedIdentities(
+      std::string_view cluster_id,
+      const std::vector<IssuedIdentity>& identities) override;
+  absl::Status SetCloneSuspected(
+      std::string_view cluster_id, absl::Time at,
+      const std::vector<std::string>& agent_instance_ids) override;
+  absl::Status EndCloneSuspicion(std::string_view cluster_id) override;
   absl::Status AddExchangeCount(const ExchangeCount& count) override;
   absl::Status InsertRelease(const Release& release) override;
 

@@ -123,6 +123,8 @@ absl::StatusOr<bool> FakeSession::EraseSome(std::string_view account_id,
   EraseWhere(state.gaps, [&](const auto& row) {
     return clusters.contains(row.second.cluster_id);
   });
+  EraseWhere(state.identities,
+             [&](const auto& row) { return clusters.contains(row.first); });
   EraseWhere(state.exchange_counts, [&](const auto& row) {
     return clusters.contains(row.second.cluster_id);
   });
@@ -148,6 +150,9 @@ absl::StatusOr<bool> FakeSession::EraseSome(std::string_view account_id,
              [&](const auto& row) { return licenses.contains(row.first); });
   erased.clusters += EraseWhere(state.clusters, [&](const auto& row) {
     return clusters.contains(row.second.cluster.id);
+  });
+  EraseWhere(state.enrollment_tokens, [&](const auto& row) {
+    return licenses.contains(row.second.license_id);
   });
   erased.licenses += EraseWhere(state.licenses, [&](const auto& row) {
     return licenses.contains(row.second.id);

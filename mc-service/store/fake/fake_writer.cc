@@ -78,11 +78,6 @@ absl::Status FakeSession::PutCluster(const Cluster& cluster) {
   return absl::OkStatus();
 }
 
-absl::Status FakeSession::PutOperator(const Operator& op) {
-  writable_->operators.insert_or_assign(op.name, op);
-  return absl::OkStatus();
-}
-
 absl::Status FakeSession::InsertReport(const AcceptedReport& report) {
   const ReportKey& key = report.key;
   if (absl::Status fits = CheckSequence(key); !fits.ok()) return fits;
@@ -158,14 +153,6 @@ absl::Status FakeSession::AddPresence(const NodePresence& presence) {
       row->agent_instance_id = presence.agent_instance_id;
     }
   }
-  return absl::OkStatus();
-}
-
-absl::Status FakeSession::SetCloneSuspected(std::string_view cluster_id,
-                                            absl::Time at) {
-  ClusterOverview* cluster = FindCluster(cluster_id);
-  if (cluster == nullptr) return NotThere();
-  cluster->clone_suspected_at = std::max(cluster->clone_suspected_at, at);
   return absl::OkStatus();
 }
 

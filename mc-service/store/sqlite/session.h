@@ -27,7 +27,7 @@ inline absl::Time FromMicros(int64_t micros) {
 }
 
 // Within a transaction that somebody else begins and ends. A method that fails
-// leaves nothing. Each file session_*.cc holds the methods of one subject.
+// leaves what Writer says. Each file session_*.cc holds the methods of one subject.
 class Session final : public Writer {
  public:
   Session(sqlite::Database& database, const Tables& tables)
@@ -47,6 +47,8 @@ class Session final : public Writer {
                                v1::LicenseState state) override;
 
   absl::StatusOr<int64_t> CountClusters(std::string_view license_id) override;
+  absl::StatusOr<int64_t> CountPendingClusters(
+      std::string_view license_id) override;
   absl::StatusOr<Cluster> GetCluster(std::string_view id) override;
   absl::StatusOr<ClusterOverview> GetClusterOverview(
       std::string_view id) override;
@@ -56,8 +58,16 @@ class Session final : public Writer {
   absl::StatusOr<std::vector<NodePresence>> ListPresence(
       std::string_view cluster_id) override;
   absl::Status AddPresence(const NodePresence& presence) override;
-  absl::Status SetCloneSuspected(std::string_view cluster_id,
-                                 absl::Time at) override;
+
+  absl::StatusOr<std::vector<IssuedIdentity>> ListIssuedIdentities(
+      std::string_view cluster_id) override;
+  absl::Status PutIssuedIdentities(
+      std::string_view cluster_id,
+      const std::vector<IssuedIdentity>& identities) override;
+  absl::Status SetCloneSuspected(
+      std::string_view cluster_id, absl::Time at,
+      const std::vector<std::string>& agent_instance_ids) override;
+  absl::Status EndCloneSuspicion(std::string_view cluster_id) override;
 
   absl::StatusOr<AcceptedReport> FindReport(const ReportKey& key) override;
   absl::StatusOr<uint64_t> HighestSequence(std::string_view cluster_id,
@@ -172,8 +182,20 @@ class Session final : public Writer {
   absl::Status InsertEvent(const StoredEvent& event) override;
   absl::Status PutDroppedEvents(const DroppedEvents& dropped) override;
 
+  absl::StatusOr<EnrollmentToken> GetEnrollmentToken(
+      std::string_view id) override;
+  absl::StatusOr<EnrollmentToken> FindEnrollmentToken(
+      std::string_view digest) override;
+  absl::StatusOr<Paged<EnrollmentToken>> ListEnrollmentTokens(
+      std::string_view license_id, const Page& page) override;
+  absl::Status PutEnrollmentToken(const EnrollmentToken& token) override;
   absl::StatusOr<Operator> GetOperator(std::string_view name) override;
+  absl::StatusOr<std::vector<Operator>> ListOperators(std::string_view after,
+                                                      int limit) override;
+  absl::StatusOr<int64_t> CountOperators(Role role) override;
   absl::Status PutOperator(const Operator& op) override;
+  absl::Status DeleteOperator(std::string_view name) override;
+
   absl::StatusOr<Paged<ExchangeCount>> ListExchangeCounts(
       std::string_view cluster_id, const Page& page) override;
   absl::Status AddExchangeCount(const ExchangeCount& count) override;

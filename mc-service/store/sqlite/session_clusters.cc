@@ -1,4 +1,8 @@
 // Clusters and their presence.
+#include <algorithm>
+#include <optional>
+
+#include "absl/strings/str_split.h"
 #include "mc-service/store/sqlite/session.h"
 
 namespace mc::service {
@@ -12,7 +16,10 @@ constexpr std::string_view kOverview =
     "registered_at_us, user_name, password_digest, tls_key_digest, "
     "site_public_key, certificate_serial, certificate_not_after_us, "
     "remote_ui_requested, account_id, account.name, license.name, "
-    "last_heartbeat_at_us, health, last_health_at_us, clone_suspected_at_us "
+    "last_heartbeat_at_us, health, last_health_at_us, clone_suspected_at_us, "
+    "adopted_instance_id, adopted_at_us, "
+    "(SELECT group_concat(agent_instance_id, ' ') FROM clone_instance "
+    "WHERE cluster_row = cluster.id) "
     "FROM cluster JOIN license ON license.id = cluster.license_row "
     "JOIN account ON account.id = license.account_row ";
 
@@ -37,6 +44,13 @@ ClusterOverview ReadOverview(const Statement& row) {
   overview.health = static_cast<v1::HealthStatus>(row.Int64(16));
   if (!row.IsNull(17)) overview.last_health_at = FromMicros(row.Int64(17));
   if (!row.IsNull(18)) overview.clone_suspected_at = FromMicros(row.Int64(18));
+  cluster.adopted_instance_id = row.Text(19);
+  if (!row.IsNull(20)) cluster.adopted_at = FromMicros(row.Int64(20));
+  // IDs have no spaces.
+  overview.clone_instance_ids =
+      absl::StrSplit(row.Text(21), ' ', absl::SkipEmpty());
+  std::sort(overview.clone_instance_ids.begin(),
+            overview.clone_instance_ids.end());
   return overview;
 }
 
@@ -50,8 +64,18 @@ absl::StatusOr<int64_t> Session::ClusterRow(std::string_view cluster_id) {
 absl::StatusOr<int64_t> Session::CountClusters(std::string_view license_id) {
   return Number(
       "SELECT count(*) FROM cluster WHERE license_row = "
-      "(SELECT id FROM license WHERE license_id = ?) AND registration <> ?",
-      license_id, int{v1::REGISTRATION_STATUS_REVOKED});
+      "(SELECT id FROM license WHERE license_id = ?) "
+      "AND registration NOT IN (?, ?)",
+      license_id, int{v1::REGISTRATION_STATUS_REVOKED},
+      int{v1::REGISTRATION_STATUS_PENDING});
+}
+
+absl::StatusOr<int64_t> Session::CountPendingClusters(
+    std::string_view license_id) {
+  return Number(
+      "SELECT count(*) FROM cluster WHERE license_row = "
+      "(SELECT id FROM license WHERE license_id = ?) AND registration = ?",
+      license_id, int{v1::REGISTRATION_STATUS_PENDING});
 }
 
 absl::StatusOr<Cluster> Session::GetCluster(std::string_view id) {
@@ -76,7 +100,10 @@ absl::StatusOr<Paged<ClusterOverview>> Session::ListClusters(
   if (filter.heartbeat_since) sql += "AND last_heartbeat_at_us >= ?5 ";
   if (filter.heartbeat_before) sql += "AND last_heartbeat_at_us < ?6 ";
   if (filter.never_seen) sql += "AND last_heartbeat_at_us IS NULL ";
-  sql += "ORDER BY cluster.id LIMIT ?7";
+  if (filter.registration != v1::REGISTRATION_STATUS_UNSPECIFIED) {
+    sql += "AND registration = ?7 ";
+  }
+  sql += "ORDER BY cluster.id LIMIT ?8";
   return List<ClusterOverview>(
       page,
       [](const Statement& row) -> absl::StatusOr<ClusterOverview> {
@@ -84,17 +111,23 @@ absl::StatusOr<Paged<ClusterOverview>> Session::ListClusters(
       },
       sql, page.after, filter.account_id, filter.license_id, int{filter.health},
       Micros(filter.heartbeat_since.value_or(absl::Time())),
-      Micros(filter.heartbeat_before.value_or(absl::Time())));
+      Micros(filter.heartbeat_before.value_or(absl::Time())),
+      int{filter.registration});
 }
 
 absl::Status Session::PutCluster(const Cluster& cluster) {
   absl::StatusOr<int64_t> license = LicenseRow(cluster.license_id);
   if (!license.ok()) return license.status();
+  std::optional<int64_t> adopted_at;
+  if (cluster.adopted_at != absl::InfinitePast()) {
+    adopted_at = Micros(cluster.adopted_at);
+  }
   return Run(
       "INSERT INTO cluster (cluster_id, license_row, registration, "
       "registered_at_us, user_name, password_digest, tls_key_digest, "
       "site_public_key, certificate_serial, certificate_not_after_us, "
-      "remote_ui_requested) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+      "remote_ui_requested, adopted_instance_id, adopted_at_us) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
       "ON CONFLICT (cluster_id) DO UPDATE SET "
       "license_row = excluded.license_row, "
       "registration = excluded.registration, "
@@ -105,12 +138,15 @@ absl::Status Session::PutCluster(const Cluster& cluster) {
       "site_public_key = excluded.site_public_key, "
       "certificate_serial = excluded.certificate_serial, "
       "certificate_not_after_us = excluded.certificate_not_after_us, "
-      "remote_ui_requested = excluded.remote_ui_requested",
+      "remote_ui_requested = excluded.remote_ui_requested, "
+      "adopted_instance_id = excluded.adopted_instance_id, "
+      "adopted_at_us = excluded.adopted_at_us",
       cluster.id, *license, int{cluster.registration},
       Micros(cluster.registered_at), cluster.user_name,
       Blob{cluster.password_digest}, Blob{cluster.tls_key_digest},
       Blob{cluster.site_public_key}, cluster.certificate_serial,
-      Micros(cluster.certificate_not_after), cluster.remote_ui_requested);
+      Micros(cluster.certificate_not_after), cluster.remote_ui_requested,
+      cluster.adopted_instance_id, adopted_at);
 }
 
 absl::StatusOr<std::vector<NodePresence>> Session::ListPresence(
@@ -159,16 +195,6 @@ absl::Status Session::AddPresence(const NodePresence& presence) {
         "(last_heartbeat_at_us IS NULL OR last_heartbeat_at_us < ?2)",
         *cluster, at);
   });
-}
-
-absl::Status Session::SetCloneSuspected(std::string_view cluster_id,
-                                        absl::Time at) {
-  absl::StatusOr<int64_t> cluster = ClusterRow(cluster_id);
-  if (!cluster.ok()) return cluster.status();
-  return Run(
-      "UPDATE cluster SET clone_suspected_at_us = ?2 WHERE id = ?1 AND "
-      "(clone_suspected_at_us IS NULL OR clone_suspected_at_us < ?2)",
-      *cluster, Micros(at));
 }
 
 }  // namespace mc::service

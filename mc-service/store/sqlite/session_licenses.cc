@@ -198,10 +198,10 @@ absl::Status Session::UpdateLicense(const License& license, absl::Time at) {
         ListLicenseTerms(license.id);
     if (!terms.ok()) return terms.status();
     absl::Status done =
-        Run("UPDATE license SET model = ?, ends_at_us = ?, grace_period_ns = ? "
-            "WHERE id = ?",
-            int{license.model}, EndMicros(license.ends_at), GraceNanos(license),
-            *id);
+        Run("UPDATE license SET model = ?, enrollment_policy = ?, "
+            "ends_at_us = ?, grace_period_ns = ? WHERE id = ?",
+            int{license.model}, int{license.enrollment_policy},
+            EndMicros(license.ends_at), GraceNanos(license), *id);
     for (const char* sql :
          {"DELETE FROM license_meter WHERE parent = ?",
           "DELETE FROM license_limits WHERE id = ?",

@@ -1,4 +1,4 @@
-// Operators, exchange counts, releases.
+// Exchange counts, releases.
 #include "mc-service/store/checks.h"
 #include "mc-service/store/sqlite/session.h"
 
@@ -27,21 +27,6 @@ absl::StatusOr<Release> ReadRelease(const Statement& row) {
 }
 
 }  // namespace
-
-absl::StatusOr<Operator> Session::GetOperator(std::string_view name) {
-  return One<Operator>(
-      [](const Statement& row) {
-        return Operator{row.Text(0), static_cast<Role>(row.Int64(1))};
-      },
-      "SELECT name, role FROM operator WHERE name = ?", name);
-}
-
-absl::Status Session::PutOperator(const Operator& op) {
-  return Run(
-      "INSERT INTO operator (name, role) VALUES (?, ?) "
-      "ON CONFLICT (name) DO UPDATE SET role = excluded.role",
-      op.name, static_cast<int>(op.role));
-}
 
 absl::StatusOr<Paged<ExchangeCount>> Session::ListExchangeCounts(
     std::string_view cluster_id, const Page& page) {

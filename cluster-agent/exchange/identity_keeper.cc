@@ -1,0 +1,274 @@
+#include "cluster-agent/exchange/identity_keeper.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cluster-agent/exchange/pacer.h"
+#include "common/crypto/certificate.h"
+#include "common/log/log.h"
+#include "common/status/status.h"
+#include "common/time/proto_time.h"
+
+namespace mc::agent {
+namespace {
+
+namespace v1 = missioncontrol::v1;
+namespace config = missioncontrol::config::v1;
+
+// A clock that is set, and a machine that was suspended, are noticed so soon.
+constexpr absl::Duration kLookAgain = absl::Hours(1);
+// A directive comes with each answer until it is done.
+constexpr absl::Duration kDirectiveOnce = absl::Seconds(10);
+
+bool HasAnswer(const std::optional<config::AgentRenewal>& renewal) {
+  return renewal.has_value() && !renewal->certificate_chain_pem().empty();
+}
+
+}  // namespace
+
+IdentityKeeper::IdentityKeeper(Options options)
+    : options_(std::move(options)), backoff_(options_.backoff, options_.draw) {}
+
+void IdentityKeeper::Start() {
+  absl::MutexLock lock(&mutex_);
+  started_ = true;
+  Plan();
+  Schedule(absl::ZeroDuration());
+}
+
+void IdentityKeeper::RenewNow() {
+  absl::MutexLock lock(&mutex_);
+  if (!started_ || busy_ ||
+      options_.clock->SinceBoot() - renewed_at_ < kDirectiveOnce) {
+    return;
+  }
+  renews_at_ = absl::InfinitePast();
+  Schedule(absl::ZeroDuration());
+}
+
+void IdentityKeeper::Reconnect() {
+  absl::MutexLock lock(&mutex_);
+  reconnect_ = true;
+  if (started_ && !busy_) Schedule(absl::ZeroDuration());
+}
+
+void IdentityKeeper::Noted(const absl::Status& status) {
+  switch (VerdictOf(status)) {
+    case Verdict::kStop:
+      return Stop(status);
+    case Verdict::kRecover: {
+      absl::MutexLock lock(&mutex_);
+      suspected_ = false;
+      if (!started_ || std::exchange(recover_, true) || busy_) return;
+      return Schedule(absl::ZeroDuration());
+    }
+    case Verdict::kNone:
+      break;
+  }
+  if (!status.ok()) return;
+  {
+    // It was a passing trouble: the certificate in use is good.
+    absl::MutexLock lock(&mutex_);
+    if (busy_ || (!recover_ && stopped_.ok())) return;
+    recover_ = false;
+    refusals_ = 0;
+  }
+  Resume();
+}
+
+void IdentityKeeper::NotedUnreachable() {
+  absl::MutexLock lock(&mutex_);
+  const absl::Duration now = options_.clock->SinceBoot();
+  if (!started_ || busy_ || recover_ || now < look_from_) return;
+  if (Expired()) {
+    recover_ = true;
+    suspected_ = false;
+    return Schedule(absl::ZeroDuration());
+  }
+  if (now < ask_from_) return;
+  look_from_ = now + options_.backoff.max;
+  options_.executor->TryRun([this] {
+    std::string chain;
+    std::string key;
+    {
+      absl::MutexLock state_lock(&options_.state->mutex);
+      const StateDirectory& state = *options_.state->directory;
+      chain = state.LoadCertificateChain().value_or(std::nullopt).value_or("");
+      key = state.tls_key().ToPem();
+    }
+    if (chain.empty() || !options_.handshake_refused(chain, key)) return;
+    LogWarning(
+        "the service refuses this cluster's certificate, though it is in "
+        "date; it is asked why");
+    absl::MutexLock look_lock(&mutex_);
+    if (busy_ || std::exchange(recover_, true)) return;
+    suspected_ = true;
+    Schedule(absl::ZeroDuration());
+  });
+}
+
+void IdentityKeeper::Plan() {
+  absl::MutexLock lock(&options_.state->mutex);
+  const StateDirectory& state = *options_.state->directory;
+  const auto registration = state.LoadRegistration();
+  const auto chain = state.LoadCertificateChain();
+  if (!registration.ok() || !registration->has_value() || !chain.ok() ||
+      !chain->has_value()) {
+    return;
+  }
+  const auto info = ParseCertificatePem(**chain);
+  if (!info.ok()) return;
+  const absl::StatusOr<absl::Time> certified_at = FromProto(
+      (*registration)->has_certified_at() ? (*registration)->certified_at()
+                                          : (*registration)->registered_at());
+  // A clock that was ahead then, and has been set since, says nothing.
+  const absl::Time now = options_.clock->Now();
+  life_ = LifeOf(*info, std::min(certified_at.value_or(now), now));
+  renews_at_ = RenewalDue(life_, Draw());
+  near_end_told_ = false;
+  options_.board->SetRenewal(renews_at_);
+}
+
+void IdentityKeeper::Schedule(absl::Duration pause) {
+  const uint64_t round = ++round_;
+  options_.board->Next(Exchange::kCertificate, options_.clock->Now() + pause);
+  options_.timers->ScheduleAfter(pause, [this, round] {
+    if (options_.executor->TryRun([this, round] { Run(round); })) return;
+    absl::MutexLock lock(&mutex_);
+    if (round == round_ && !busy_) Schedule(options_.backoff.max);
+  });
+}
+
+IdentityKeeper::Step IdentityKeeper::Choose(
+    const std::optional<Renewal>& renewal) {
+  const bool may_ask = options_.clock->SinceBoot() >= ask_from_;
+  if (renewal.has_value() && renewal->confirmed()) return Step::kConfirm;
+  if (HasAnswer(renewal) && (!recover_ || !proof_failed_ || !may_ask)) {
+    return Step::kProve;
+  }
+  if (recover_) return may_ask ? Step::kRecover : Step::kIdle;
+  if (reconnect_) return Step::kReconnect;
+  return options_.clock->Now() >= renews_at_ ? Step::kRenew : Step::kIdle;
+}
+
+void IdentityKeeper::Run(uint64_t round) {
+  absl::StatusOr<std::optional<Renewal>> renewal;
+  std::string chain;
+  std::string key;
+  {
+    absl::MutexLock lock(&options_.state->mutex);
+    const StateDirectory& state = *options_.state->directory;
+    renewal = state.LoadRenewal();
+    chain = state.LoadCertificateChain().value_or(std::nullopt).value_or("");
+    key = state.tls_key().ToPem();
+  }
+  Step step = Step::kIdle;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (busy_ || round != round_) return;
+    busy_ = true;
+    if (renewal.ok()) step = Choose(*renewal);
+  }
+  if (!renewal.ok()) return Failed(renewal.status(), false);
+  if (step != Step::kIdle) options_.board->Attempted(Exchange::kCertificate);
+  switch (step) {
+    case Step::kIdle:
+      return Done(absl::ZeroDuration());
+    case Step::kRenew:
+      return Renew();
+    case Step::kRecover:
+      return Recover();
+    case Step::kProve:
+      return Prove((*renewal)->certificate_chain_pem(), (*renewal)->key_pem(),
+                   true);
+    case Step::kReconnect:
+      return Prove(chain, key, false);
+    case Step::kConfirm:
+      return Confirm();
+  }
+}
+
+void IdentityKeeper::Done(absl::Duration pause) {
+  absl::MutexLock lock(&mutex_);
+  busy_ = false;
+  if (pause > absl::ZeroDuration()) return Schedule(pause);
+  // Nothing is left to do but to wait for the renewal, or for the moment from
+  // which the service may be asked.
+  const absl::Duration wait = recover_ ? ask_from_ - options_.clock->SinceBoot()
+                                       : renews_at_ - options_.clock->Now();
+  Schedule(std::clamp(wait, absl::ZeroDuration(), kLookAgain));
+}
+
+void IdentityKeeper::Failed(const absl::Status& status, bool asked) {
+  options_.board->Failed(Exchange::kCertificate, status);
+  const Verdict verdict = VerdictOf(status);
+  if (verdict == Verdict::kStop) Stop(status);
+  const bool refused =
+      asked && (verdict == Verdict::kStop ||
+                ReasonOf(status) == v1::ERROR_REASON_CREDENTIALS_REFUSED);
+  absl::Duration pause;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (verdict == Verdict::kRecover) recover_ = true;
+    const absl::Duration now = options_.clock->SinceBoot();
+    if (refused) {
+      ask_from_ = now + AskAgainAfter(++refusals_, Draw());
+    } else if (asked && suspected_ && stopped_.ok()) {
+      // Nobody answered, and it may have been a passing trouble.
+      ask_from_ = now + AskAgainAfter(1, Draw());
+      recover_ = false;
+    } else if (IsUnreachable(status) && Expired()) {
+      recover_ = true;
+      suspected_ = false;
+    }
+    pause = IsRefusal(status) && verdict != Verdict::kRecover
+                ? Jittered(options_.backoff.max, kJitter, options_.draw)
+                : backoff_.Next(RetryAfter(status, v1::Pacing()));
+    if (recover_) pause = std::max(pause, ask_from_ - now);
+    // Zero would be the end of the work.
+    pause = std::max(pause, absl::Milliseconds(1));
+  }
+  if (refused) options_.board->SetIdentity(status);
+  TellNearEnd();
+  Done(pause);
+}
+
+void IdentityKeeper::TellNearEnd() {
+  v1::ClusterEvent event;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (near_end_told_ || !IsNearEnd(life_, options_.clock->Now())) return;
+    near_end_told_ = true;
+    event.set_type(v1::CLUSTER_EVENT_TYPE_CERTIFICATE_EXPIRING);
+    *event.mutable_certificate()->mutable_not_after() = mc::ToProto(life_.end);
+  }
+  if (options_.events != nullptr) options_.events->Raise(std::move(event));
+}
+
+void IdentityKeeper::Stop(const absl::Status& status) {
+  {
+    absl::MutexLock lock(&mutex_);
+    const bool again = ReasonOf(stopped_) == ReasonOf(status);
+    stopped_ = status;
+    if (again || !started_) return;
+    recover_ = true;
+    if (refusals_ == 0) {
+      ask_from_ =
+          options_.clock->SinceBoot() + AskAgainAfter(++refusals_, Draw());
+    }
+    if (!busy_) Schedule(ask_from_ - options_.clock->SinceBoot());
+  }
+  options_.board->SetIdentity(status);
+  options_.on_stopped(status);
+}
+
+void IdentityKeeper::Resume() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopped_ = absl::OkStatus();
+  }
+  options_.board->SetIdentity(absl::OkStatus());
+  options_.on_stopped(absl::OkStatus());
+}
+
+}  // namespace mc::agent

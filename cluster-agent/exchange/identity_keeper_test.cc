@@ -1,0 +1,413 @@
+#include "cluster-agent/exchange/identity_keeper.h"
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+#include "cluster-agent/domain/events/recording_sink.h"
+#include "cluster-agent/exchange/eventually.h"
+#include "cluster-agent/exchange/fake_identity.h"
+#include "common/files/temp_dir.h"
+#include "common/status/grpc_status.h"
+#include "common/status/status.h"
+#include "common/time/proto_time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace mc::agent {
+namespace {
+
+namespace v1 = missioncontrol::v1;
+using ::testing::HasSubstr;
+
+constexpr absl::Duration kDay = absl::Hours(24);
+constexpr char kInstance[] = "instance-1";
+
+grpc::Status Denied(v1::ErrorReason reason) {
+  return ToGrpc(Error(absl::StatusCode::kPermissionDenied, reason, "no"));
+}
+
+// What of one process dies with it.
+struct Process {
+  Process(SimulatedClock* clock, FakeIdentity* service, StateDirectory opened)
+      : directory(std::move(opened)), timers(clock), board(clock) {
+    state.directory = &directory;
+    enrollment = std::make_unique<Enrollment>(
+        Enrollment::Options{.channel = service->enrollment(),
+                            .in_flight = &in_flight,
+                            .executor = &executor,
+                            .license_key = "",
+                            .agent_version = ""});
+    const auto connect = [service](const std::string& chain,
+                                   const std::string& key)
+        -> absl::StatusOr<std::shared_ptr<ClusterLink>> {
+      return std::make_shared<ClusterLink>(service->cluster(chain, key));
+    };
+    links.Set(*connect(**directory.LoadCertificateChain(),
+                       directory.tls_key().ToPem()));
+    keeper = std::make_unique<IdentityKeeper>(IdentityKeeper::Options{
+        .clock = clock,
+        .timers = &timers,
+        .executor = &executor,
+        .in_flight = &in_flight,
+        .state = &state,
+        .board = &board,
+        .events = &events,
+        .links = &links,
+        .enrollment = enrollment.get(),
+        .agent_instance_id = kInstance,
+        .backoff = {.initial = absl::Seconds(1), .max = absl::Seconds(60)},
+        .draw = [] { return 0.5; },
+        .connect = connect,
+        .handshake_refused =
+            [this](const std::string&, const std::string&) {
+              ++looks;
+              return handshake_refused.load();
+            },
+        .on_moved = [this] { ++moves; },
+        .on_stopped =
+            [this](const absl::Status& why) {
+              absl::MutexLock lock(&mutex);
+              stopped = why;
+            }});
+  }
+  ~Process() {
+    in_flight.CancelAndWait();
+    timers.Stop();
+    executor.Shutdown();
+  }
+
+  StateDirectory directory;
+  SharedState state;
+  RecordingSink events;
+  InFlight in_flight;
+  Executor executor{2, 100};
+  TimerQueue timers;
+  StatusBoard board;
+  CurrentLink links;
+  std::unique_ptr<Enrollment> enrollment;
+  std::atomic<int> moves = 0;
+  std::atomic<int> looks = 0;
+  std::atomic<bool> handshake_refused = false;
+  absl::Mutex mutex;
+  absl::Status stopped ABSL_GUARDED_BY(mutex);
+  std::unique_ptr<IdentityKeeper> keeper;
+};
+
+class IdentityKeeperTest : public testing::Test {
+ protected:
+  IdentityKeeperTest() {
+    StateDirectory state = Open();
+    service_ =
+        std::make_unique<FakeIdentity>(state.cluster_id(), &clock_, kDay);
+    const auto registered = service_->Register(state.tls_key().PublicSpkiDer());
+    EXPECT_TRUE(
+        state.SaveRegistration(registered.registration, registered.chain_pem)
+            .ok());
+  }
+
+  StateDirectory Open(
+      std::function<absl::Status(const std::string&)> on_renewal = {}) {
+    auto state = StateDirectory::Open(StateDirectory::Options{
+        .path = dir_.File("state"), .on_renewal = std::move(on_renewal)});
+    EXPECT_TRUE(state.ok()) << state.status();
+    return *std::move(state);
+  }
+  void Start(std::function<absl::Status(const std::string&)> on_renewal = {}) {
+    process_.reset();
+    process_ = std::make_unique<Process>(&clock_, service_.get(),
+                                         Open(std::move(on_renewal)));
+    process_->keeper->Start();
+  }
+
+  v1::GetStatusResponse Status() {
+    v1::GetStatusResponse status;
+    process_->board.Registered();
+    process_->board.Reached();
+    process_->board.Fill(status);
+    return status;
+  }
+  v1::ExchangeStatus Row() {
+    return Status().exchanges(static_cast<int>(Exchange::kCertificate));
+  }
+  absl::Time Next() {
+    return FromProto(Row().next_attempt_at()).value_or(absl::InfinitePast());
+  }
+  // Until nothing is due any more.
+  void Settle() {
+    EXPECT_TRUE(Eventually([&] { return Next() > clock_.Now(); }));
+  }
+  // Time passes until the keeper has done `done` times what it does.
+  bool Until(const std::function<bool()>& done) {
+    return Eventually([&] {
+      clock_.Advance(absl::Seconds(1));
+      return done();
+    });
+  }
+  // As every exchange does it.
+  absl::Status Call() {
+    absl::Status result;
+    absl::Notification answered;
+    using Async = v1::ClusterService::StubInterface::async_interface;
+    CallCluster<v1::CheckLicenseRequest, v1::CheckLicenseResponse>(
+        &process_->links, &process_->in_flight, &process_->executor,
+        &Async::CheckLicense, {}, absl::Seconds(20),
+        [&](const absl::StatusOr<v1::CheckLicenseResponse>& answer) {
+          result = answer.status();
+          answered.Notify();
+        });
+    answered.WaitForNotification();
+    return result;
+  }
+  absl::Status stopped() {
+    absl::MutexLock lock(&process_->mutex);
+    return process_->stopped;
+  }
+
+  TempDir dir_;
+  SimulatedClock clock_{absl::FromUnixSeconds(1'777'888'800)};
+  std::unique_ptr<FakeIdentity> service_;
+  std::unique_ptr<Process> process_;
+};
+
+TEST_F(IdentityKeeperTest, RenewsFromHalfOfTheLifeOn) {
+  Start();
+  Settle();
+  clock_.Advance(kDay / 2 - absl::Minutes(1));
+  EXPECT_TRUE(Call().ok());
+  EXPECT_EQ(service_->counts().renewals, 0);
+  clock_.Advance(absl::Hours(2));
+  ASSERT_TRUE(Eventually([&] { return Row().succeeded() == 1; }));
+  EXPECT_EQ(service_->counts().renewals, 1);
+  EXPECT_EQ(service_->counts().last_instance_id, kInstance);
+  EXPECT_EQ(process_->moves.load(), 1);
+  EXPECT_TRUE(Call().ok());
+  ASSERT_EQ(process_->events.WaitFor(1).size(), 1u);
+  EXPECT_EQ(process_->events.events()[0].type(),
+            v1::CLUSTER_EVENT_TYPE_CERTIFICATE_RENEWED);
+  // The next start has the new identity.
+  Start();
+  EXPECT_TRUE(Call().ok());
+  EXPECT_EQ(service_->counts().refused_certificates, 0);
+}
+
+TEST_F(IdentityKeeperTest, NinetyDaysOfRotationWithoutAFailedCall) {
+  Start();
+  for (absl::Duration age; age < 90 * kDay; age += absl::Hours(2)) {
+    Settle();
+    clock_.Advance(absl::Hours(2));
+    const absl::Status answer = Call();
+    ASSERT_TRUE(answer.ok()) << age << " " << answer;
+  }
+  Settle();
+  const FakeIdentity::Counts counts = service_->counts();
+  EXPECT_GE(counts.renewals, 90 / 0.6 - 2);
+  EXPECT_LE(counts.renewals, 90 / 0.5 + 2);
+  // A new key each time, and never the old one.
+  EXPECT_EQ(counts.keys.size(), static_cast<size_t>(counts.renewals));
+  EXPECT_EQ(counts.recoveries, 0);
+  EXPECT_EQ(Row().failed(), 0);
+}
+
+// Cut off after each durable write, as by a kill: the next start has an
+// identity that the service accepts, and ends the renewal.
+TEST_F(IdentityKeeperTest, AKillAtEachWriteConverges) {
+  for (int writes = 1; writes <= 8; ++writes) {
+    std::atomic<int> left = writes;
+    Start([&left](const std::string&) {
+      return --left <= 0 ? absl::UnavailableError("killed") : absl::OkStatus();
+    });
+    clock_.Advance(kDay * 0.7);
+    ASSERT_TRUE(Eventually([&] { return Row().failed() > 0; })) << writes;
+    Start();
+    // From its confirmation on the start itself has finished it.
+    if (writes < 3) {
+      ASSERT_TRUE(Until([&] { return Row().succeeded() > 0; })) << writes;
+    }
+    EXPECT_TRUE(Call().ok()) << writes;
+    Settle();
+    EXPECT_FALSE(process_->directory.LoadRenewal()->has_value());
+    EXPECT_EQ(service_->counts().keys.size(), static_cast<size_t>(writes));
+  }
+  EXPECT_EQ(service_->counts().recoveries, 0);
+}
+
+// What the service did not hear, or did without being heard.
+TEST_F(IdentityKeeperTest, LostRequestsAndAnswersConverge) {
+  for (int lost = 1; lost <= 3; ++lost) {
+    for (const bool answers : {true, false}) {
+      Start();
+      Settle();
+      if (answers) {
+        service_->LoseAnswers(lost);
+      } else {
+        service_->LoseRequests(lost);
+      }
+      clock_.Advance(kDay * 0.7);
+      ASSERT_TRUE(Until([&] { return Row().succeeded() > 0; }))
+          << lost << answers;
+      EXPECT_TRUE(Call().ok()) << lost << answers;
+    }
+  }
+  EXPECT_EQ(service_->counts().recoveries, 0);
+}
+
+// The service has seen the new certificate, but the agent died before it knew.
+TEST_F(IdentityKeeperTest, AKillAfterTheServiceSawTheNewOneConverges) {
+  Start();
+  Settle();
+  // The renewal's own answer comes; that of the proof is lost.
+  std::atomic<int> saved = 0;
+  Start([&](const std::string&) {
+    if (++saved == 2) service_->LoseAnswers(1000);
+    return absl::OkStatus();
+  });
+  clock_.Advance(kDay * 0.7);
+  ASSERT_TRUE(Eventually([&] { return Row().failed() > 0; }));
+  service_->LoseAnswers(0);
+  Start();
+  ASSERT_TRUE(Until([&] { return Row().succeeded() > 0; }));
+  EXPECT_TRUE(Call().ok());
+}
+
+TEST_F(IdentityKeeperTest, AfterAHundredDaysOffItIsBackWithItsPassword) {
+  clock_.Advance(100 * kDay);
+  Start();
+  process_->keeper->Noted(Call());
+  ASSERT_TRUE(Until([&] { return Row().succeeded() > 0; }));
+  EXPECT_TRUE(Call().ok());
+  EXPECT_EQ(service_->counts().recoveries, 1);
+  EXPECT_EQ(service_->counts().proofs, 1);
+  EXPECT_EQ(Status().waiting_for(), "");
+}
+
+TEST_F(IdentityKeeperTest, BothPasswordsAreTried) {
+  // A renewal was answered and its certificate never used.
+  std::atomic<int> saved = 0;
+  Start([&](const std::string&) {
+    if (++saved == 2) service_->LoseRequests(1000);
+    return absl::OkStatus();
+  });
+  clock_.Advance(kDay * 0.7);
+  ASSERT_TRUE(Eventually([&] { return Row().failed() > 0; }));
+  service_->LoseRequests(0);
+  // A service that was restored knows the password before.
+  service_->ForgetPending();
+  clock_.Advance(100 * kDay);
+  Start();
+  process_->keeper->Noted(Call());
+  ASSERT_TRUE(Until([&] { return Row().succeeded() > 0; }));
+  EXPECT_EQ(service_->counts().refused_passwords, 1);
+  EXPECT_EQ(service_->counts().recoveries, 1);
+  EXPECT_TRUE(Call().ok());
+}
+
+TEST_F(IdentityKeeperTest, RefusedCredentialsSayWhatToDoAndAreAskedRarely) {
+  clock_.Advance(100 * kDay);
+  service_->ForgetPasswords();
+  Start();
+  process_->keeper->Noted(Call());
+  ASSERT_TRUE(Until([&] { return service_->counts().refused_passwords > 0; }));
+  ASSERT_TRUE(Eventually([&] { return !Status().waiting_for().empty(); }));
+  EXPECT_THAT(Status().waiting_for(), HasSubstr("re-open the registration"));
+  EXPECT_THAT(Status().waiting_for(), HasSubstr("cluster-agent register"));
+  Settle();
+  EXPECT_GE(Next() - clock_.Now(), absl::Minutes(10));
+  const int asked = service_->counts().refused_passwords;
+  for (int i = 0; i < 9; ++i) {
+    clock_.Advance(absl::Minutes(1));
+    process_->keeper->Noted(Call());
+    process_->keeper->NotedUnreachable();
+  }
+  EXPECT_EQ(service_->counts().refused_passwords, asked);
+  clock_.Advance(absl::Minutes(20));
+  EXPECT_TRUE(
+      Eventually([&] { return service_->counts().refused_passwords > asked; }));
+}
+
+TEST_F(IdentityKeeperTest, ARevokedClusterStopsAndSaysSo) {
+  Start();
+  Settle();
+  service_->Refuse(Denied(v1::ERROR_REASON_IDENTITY_REVOKED));
+  process_->keeper->Noted(Call());
+  EXPECT_EQ(ReasonOf(stopped()), v1::ERROR_REASON_IDENTITY_REVOKED);
+  EXPECT_THAT(Status().waiting_for(), HasSubstr("revoked"));
+  EXPECT_EQ(Status().registration_state(),
+            v1::REGISTRATION_STATE_NOT_REGISTERED);
+  // It asks rarely, and goes on when the answer is another one.
+  clock_.Advance(absl::Minutes(9));
+  Settle();
+  EXPECT_EQ(service_->counts().recoveries, 0);
+  service_->Refuse(grpc::Status::OK);
+  clock_.Advance(absl::Minutes(7));
+  ASSERT_TRUE(Eventually([&] { return stopped().ok(); }));
+  EXPECT_TRUE(Until([&] { return Row().succeeded() > 0; }));
+  EXPECT_TRUE(Call().ok());
+  EXPECT_EQ(Status().waiting_for(), "");
+}
+
+TEST_F(IdentityKeeperTest, WhoMustReenrollSaysSo) {
+  Start();
+  Settle();
+  service_->Refuse(Denied(v1::ERROR_REASON_MUST_REENROLL));
+  process_->keeper->Noted(Call());
+  EXPECT_EQ(ReasonOf(stopped()), v1::ERROR_REASON_MUST_REENROLL);
+  EXPECT_THAT(Status().waiting_for(), HasSubstr("cluster-agent register"));
+}
+
+TEST_F(IdentityKeeperTest, AReplacedCertificateIsRecovered) {
+  Start();
+  Settle();
+  process_->keeper->Noted(Error(absl::StatusCode::kPermissionDenied,
+                                v1::ERROR_REASON_MUST_RECOVER, "replaced"));
+  ASSERT_TRUE(Until([&] { return Row().succeeded() > 0; }));
+  EXPECT_EQ(service_->counts().recoveries, 1);
+  EXPECT_TRUE(Call().ok());
+}
+
+TEST_F(IdentityKeeperTest, ARefusedHandshakeAsksAtABoundedRate) {
+  Start();
+  Settle();
+  // The service is away, and nothing is asked.
+  process_->keeper->NotedUnreachable();
+  ASSERT_TRUE(Eventually([&] { return process_->looks == 1; }));
+  EXPECT_EQ(service_->counts().recoveries, 0);
+  process_->handshake_refused = true;
+  for (int i = 0; i < 5; ++i) {
+    clock_.Advance(absl::Minutes(2));
+    process_->keeper->NotedUnreachable();
+    Settle();
+  }
+  EXPECT_TRUE(Eventually([&] { return service_->counts().recoveries == 1; }));
+  EXPECT_TRUE(Eventually([&] { return Row().succeeded() == 1; }));
+}
+
+TEST_F(IdentityKeeperTest, TheServiceCanAskForARenewalAtOnce) {
+  Start();
+  Settle();
+  process_->keeper->RenewNow();
+  EXPECT_TRUE(Eventually([&] { return Row().succeeded() == 1; }));
+  Settle();
+  // Its directive comes again until it has seen the new certificate.
+  process_->keeper->RenewNow();
+  Settle();
+  EXPECT_EQ(service_->counts().renewals, 1);
+}
+
+TEST_F(IdentityKeeperTest, NewRootsAreTriedBeforeTheyAreUsed) {
+  Start();
+  Settle();
+  const auto before = process_->links.Get();
+  service_->LoseRequests(1);
+  process_->keeper->Reconnect();
+  ASSERT_TRUE(Eventually([&] { return Row().failed() == 1; }));
+  EXPECT_EQ(process_->links.Get(), before);
+  EXPECT_TRUE(Until([&] { return process_->links.Get() != before; }));
+  EXPECT_TRUE(Call().ok());
+  EXPECT_EQ(service_->counts().renewals, 0);
+}
+
+}  // namespace
+}  // namespace mc::agent
