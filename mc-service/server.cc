@@ -150,8 +150,7 @@ struct Graph {
                     .on_offender =
                         [listeners](std::string_view, std::string_view peer) {
                           listeners->Cut(Listener::kCluster, peer,
-                                         "its cluster goes on calling many "
-                                         "times faster than it may");
+                                         "it calls far too often");
                         }}),
         calls({.executor = &executor,
                .guard = &guard,

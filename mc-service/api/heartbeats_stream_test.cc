@@ -165,7 +165,11 @@ TEST_F(StreamsTest, RevokedIdentityEndsTheOpenStream) {
 // Both kinds, for a minute, without a word of the peer.
 TEST_F(StreamsTest, SilentStreamsOfAnEndedIdentityEndWithinAMinute) {
   for (const bool expired : {true, false}) {
-    SetIdentity(absl::OkStatus());
+    {
+      absl::MutexLock lock(&mutex_);
+      identity_ = absl::OkStatus();
+      not_after_ = absl::InfiniteFuture();
+    }
     grpc::ClientContext reports_context, beats_context;
     Bound(beats_context);
     std::unique_ptr<Reports> reports = OpenReports(reports_context);
@@ -178,7 +182,6 @@ TEST_F(StreamsTest, SilentStreamsOfAnEndedIdentityEndWithinAMinute) {
       not_after_ = clock_.Now();
     } else {
       absl::MutexLock lock(&mutex_);
-      not_after_ = absl::InfiniteFuture();
       identity_ = Error(absl::StatusCode::kPermissionDenied,
                         v1::ERROR_REASON_IDENTITY_REVOKED, "revoked");
     }

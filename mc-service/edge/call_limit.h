@@ -31,7 +31,7 @@ class CallLimit {
     // may, for each call: even refusals cost. `peer` names its connection, as
     // gRPC does. On gRPC's threads: it must not block.
     std::function<void(std::string_view cluster_id, std::string_view peer)>
-        on_offender;
+        on_offender = nullptr;
   };
 
   explicit CallLimit(const Options& options);

@@ -15,18 +15,18 @@ constexpr int kPage = 1000;
 }  // namespace
 
 absl::Status RefusedIdentities::Load(Store* store) {
+  ClusterFilter filter;
+  filter.registration = v1::REGISTRATION_STATUS_REVOKED;
   std::vector<std::string> revoked;
   std::optional<int64_t> after = 0;
   while (after.has_value()) {
     // A page at a time, so that no read lasts long.
     const absl::Status read = store->Read([&](Reader& reader) {
       absl::StatusOr<Paged<ClusterOverview>> page =
-          reader.ListClusters({}, {.limit = kPage, .after = *after});
+          reader.ListClusters(filter, {.limit = kPage, .after = *after});
       if (!page.ok()) return page.status();
       for (ClusterOverview& overview : page->items) {
-        if (overview.cluster.registration == v1::REGISTRATION_STATUS_REVOKED) {
-          revoked.push_back(std::move(overview.cluster.id));
-        }
+        revoked.push_back(std::move(overview.cluster.id));
       }
       after = page->next;
       return absl::OkStatus();

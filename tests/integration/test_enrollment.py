@@ -240,6 +240,53 @@ class PolicyTest(pair.PairTest):
                          registration_pb2.REGISTRATION_STATUS_REGISTERED)
 
 
+class AgentTest(pair.PairTest):
+    """The same with our own agent, which goes on asking."""
+
+    def setUp(self):
+        super().setUp()
+        self.svc = self.service()
+
+    def license(self, policy):
+        made = self.svc.create_license("--enrollment-policy", policy,
+                                       name=policy)
+        return made["license"]["licenseId"], made["licenseKey"]
+
+    def clusters(self, state):
+        return [c["clusterId"] for c in self.svc.mcctl_json(
+            "cluster", "list", "--registration", state).get("clusters", [])]
+
+    def test_token_that_comes_later(self):
+        license_id, key = self.license("token")
+        agent = self.agent(self.svc, key)
+        pair.eventually(
+            lambda: "ENROLLMENT_TOKEN_REFUSED" in agent.process.output(),
+            "the agent is refused without a token")
+        agent.stop()
+        token = agent.dir / "enrollment-token"
+        token.write_text(self.svc.mcctl_json(
+            "license", "token", "create", license_id)["token"] + "\n")
+        token.chmod(0o600)
+        agent.settings["enrollment_token_file"] = str(token)
+        agent.write_config()
+        agent.start()
+        pair.eventually(
+            lambda: self.clusters("registered") == [agent.cluster_id()],
+            "the agent is registered with the token")
+
+    def test_approval_while_the_agent_waits(self):
+        _, key = self.license("approve")
+        agent = self.agent(self.svc, key)
+        pair.eventually(lambda: self.clusters("pending"), "the agent waits")
+        self.assertEqual(self.clusters("pending"), [agent.cluster_id()])
+        self.svc.mcctl("cluster", "approve", agent.cluster_id())
+        # It asks again after half a minute, by itself.
+        pair.eventually(
+            lambda: self.svc.mcctl_json("cluster", "show", agent.cluster_id())[
+                "cluster"].get("presence") == "PRESENCE_STATE_ONLINE",
+            "the agent beats after its approval", patience=90)
+
+
 class OperatorTest(pair.PairTest):
 
     def setUp(self):

@@ -84,7 +84,7 @@ absl::Status OperatorDesk::Certify(const std::string& csr_der, absl::Time now,
   if (!info.ok()) return info.status();
   certified.op.certificate_not_after = info->not_after;
   certified.certificate = *std::move(der);
-  certified.issuer = options_.authority->cert_der();
+  certified.issuer = options_.authority->IssuerOf(certified.certificate);
   return absl::OkStatus();
 }
 

@@ -122,8 +122,8 @@ class RowCache {
 };
 
 // OK for a cluster that may call. PERMISSION_DENIED (IDENTITY_UNKNOWN,
-// IDENTITY_REVOKED). A re-opened cluster may call until other keys take it
-// over.
+// IDENTITY_REVOKED, REGISTRATION_PENDING). A re-opened cluster may call until
+// other keys take it over.
 absl::Status CheckMayCall(const Cluster& cluster);
 
 // Thread-safe. Lookups block: not for reactions.

@@ -120,7 +120,8 @@ absl::StatusOr<v1::RenewCertificateResponse> RenewalDesk::Renew(
   if (!answer.ok()) return answer.status();
   v1::RenewCertificateResponse response;
   response.set_cluster_certificate(std::move(answer->certificate));
-  response.add_ca_chain(options_.rules.authority->cert_der());
+  response.add_ca_chain(
+      options_.rules.authority->IssuerOf(response.cluster_certificate()));
   response.set_password(std::move(answer->password));
   return response;
 }
@@ -187,7 +188,8 @@ absl::StatusOr<v1::RecoverCertificateResponse> RenewalDesk::Recover(
   LogInfo("a certificate was recovered", {{"cluster_id", asked.cluster_id}});
   v1::RecoverCertificateResponse response;
   response.set_cluster_certificate(std::move(answer->certificate));
-  response.add_ca_chain(options_.rules.authority->cert_der());
+  response.add_ca_chain(
+      options_.rules.authority->IssuerOf(response.cluster_certificate()));
   response.set_password(std::move(answer->password));
   return response;
 }
