@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -25,6 +26,7 @@
 #include "common/metrics/metrics_server.h"
 #include "common/time/proto_time.h"
 #include "common/time/timer_queue.h"
+#include "common/tls/guard_reads.h"
 #include "common/tls/identity_cache.h"
 #include "mc-service/api/call.h"
 #include "mc-service/api/cluster_calls.h"
@@ -53,6 +55,7 @@
 #include "mc-service/edge/call_limit.h"
 #include "mc-service/edge/edge_metrics.h"
 #include "mc-service/edge/edge_settings.h"
+#include "mc-service/edge/frame_limits.h"
 #include "mc-service/edge/guard.h"
 #include "mc-service/edge/listener.h"
 #include "mc-service/edge/listener_tls.h"
@@ -142,6 +145,7 @@ struct Graph {
         call_limit({.calls_per_second = static_cast<double>(
                         values.limits().calls_per_second_per_cluster()),
                     .clock = clock,
+                    .identities = &identities,
                     .on_refused = CountRefused(metrics),
                     .on_offender =
                         [listeners](std::string_view, std::string_view peer) {
@@ -456,7 +460,11 @@ class RunningServer : public Server {
  public:
   explicit RunningServer(Options options)
       : options_(std::move(options)), store_metrics_(&metrics_) {}
-  ~RunningServer() override { Drain(); }
+  ~RunningServer() override {
+    Drain();
+    listeners_.clear();
+    StopGuardingReads();
+  }
 
   absl::Status Open() {
     absl::Status status = BuildGraph();
@@ -603,6 +611,8 @@ class RunningServer : public Server {
   }
 
   absl::Status Listen() {
+    GuardFrames(values().limits().calls_per_second_per_cluster(),
+                options_.clock, &metrics_);
     const config::Listeners& listeners = values().listeners();
     descriptors_ = DescriptorsForConnections();
     absl::Status status =

@@ -10,7 +10,7 @@
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
 #include "common/time/clock.h"
-#include "common/tls/identity.h"
+#include "common/tls/identity_cache.h"
 #include "common/wire/check.h"
 #include "mc-service/domain/exchanges/exchange_log.h"
 #include "mc-service/domain/pacing/retry_slots.h"
@@ -69,14 +69,16 @@ absl::Status CheckLimit(CallLimit* limit, const grpc::AuthContext& auth,
   if (limit == nullptr || policy == nullptr || policy->cost == 0) {
     return absl::OkStatus();
   }
-  const absl::StatusOr<PeerIdentity> identity = PeerIdentityOf(auth);
-  if (!identity.ok() || identity->kind != "cluster") return absl::OkStatus();
-  return limit->Take(identity->id, peer, full_method);
+  const auto identity = limit->identities()->Of(auth);
+  if (!identity.ok() || (*identity)->kind != "cluster") {
+    return absl::OkStatus();
+  }
+  return limit->Take((*identity)->id, peer, full_method);
 }
 
 bool MayBegin(CallLimit* limit, const grpc::AuthContext& auth) {
-  const absl::StatusOr<PeerIdentity> identity = PeerIdentityOf(auth);
-  return !identity.ok() || limit->Begins(identity->id);
+  const auto identity = limit->identities()->Of(auth);
+  return !identity.ok() || limit->Begins((*identity)->id);
 }
 
 absl::Status CallRunner::NotSupportedYet(std::string_view full_method) {

@@ -9,6 +9,10 @@
 #include "common/retry/rate_limit.h"
 #include "common/time/clock.h"
 
+namespace mc {
+class PeerIdentityCache;
+}  // namespace mc
+
 namespace mc::service {
 
 // Counts the calls of each cluster by their cost in the policy table, over all
@@ -19,6 +23,8 @@ class CallLimit {
     // Of one cluster; five seconds' worth may come at once.
     double calls_per_second = 20;
     const Clock* clock = nullptr;
+    // Who calls, parsed once.
+    PeerIdentityCache* identities = nullptr;
     // Called for each call that is refused, on the caller's thread.
     std::function<void()> on_refused;
     // Called besides where a cluster goes on calling many times faster than it
@@ -29,6 +35,8 @@ class CallLimit {
   };
 
   explicit CallLimit(const Options& options);
+
+  PeerIdentityCache* identities() const { return options_.identities; }
 
   // RESOURCE_EXHAUSTED (RATE_LIMITED) with the delay after which the call would
   // be let in. `cluster_id` is what the handshake proved: a name that somebody

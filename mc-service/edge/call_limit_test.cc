@@ -11,6 +11,8 @@
 namespace mc::service {
 namespace {
 
+namespace v1 = missioncontrol::v1;
+
 constexpr std::string_view kCheap =
     "/missioncontrol.v1.ClusterService/CheckLicense";
 constexpr std::string_view kDear =

@@ -19,9 +19,11 @@
 #include "common/metrics/metrics_server.h"
 #include "common/time/proto_time.h"
 #include "common/time/timer_queue.h"
+#include "common/tls/guard_reads.h"
 #include "mc-service/domain/pacing/retry_slots.h"
 #include "mc-service/edge/edge_metrics.h"
 #include "mc-service/edge/edge_settings.h"
+#include "mc-service/edge/frame_limits.h"
 #include "mc-service/edge/listener.h"
 #include "mc-service/edge/listener_tls.h"
 #include "mc-service/enroll/enrollment_limits.h"
@@ -81,7 +83,10 @@ class RunningFront : public EnrollFront {
                   .max_open_calls =
                       static_cast<int>(values().limits().max_queued_calls())}),
         tls_(TlsOptions()) {}
-  ~RunningFront() override { Drain(); }
+  ~RunningFront() override {
+    Drain();
+    StopGuardingReads();
+  }
 
   absl::Status Open() {
     AddMetrics();
@@ -122,6 +127,8 @@ class RunningFront : public EnrollFront {
   }
 
   absl::Status Listen() {
+    GuardFrames(values().limits().calls_per_second_per_cluster(),
+                options_.clock, &metrics_);
     const config::Listener& settings = values().listeners().enrollment();
     auto credentials = tls_.Add(Listener::kEnrollment, settings);
     if (!credentials.ok()) return credentials.status();

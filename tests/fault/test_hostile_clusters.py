@@ -199,6 +199,42 @@ class HostileClusterTest(pair.PairTest):
         self.flood("HPACK table resized", self.calls(
             CHECK_LICENSE, 10, block=resized + whole), memory=None)
 
+    def test_headers_that_ended_older_servers(self):
+        whole = h2.request_headers(CHECK_LICENSE)
+        large = [h2.literal(f"x-{n}", "y" * 3000) for n in range(4)]
+        for name, bad in (
+                # CVE-2023-1428: an abort, with much more beside it.
+                ("te", h2.literal("te", "x")),
+                (":scheme", h2.literal(":scheme", "x")),
+                ("statistics", h2.literal("grpclb_client_stats", "x")),
+                # CVE-2023-32732: not in Base64.
+                ("binary", h2.literal("x-bin", "!!! not base64")),
+                ("timeout", h2.literal("grpc-timeout", "99999999999999999H")),
+                ("encoding", h2.literal("grpc-encoding", "bomb"))):
+            for more in range(5):
+                for first in (True, False):
+                    block = bad + whole if first else whole + bad
+                    with self.subTest(name, more=more, first=first):
+                        connection = self.connect()
+                        connection.send(h2.frame(
+                            h2.HEADERS, h2.END_HEADERS, 1,
+                            block + b"".join(large[:more]))
+                            + h2.frame(h2.DATA, h2.END_STREAM, 1,
+                                       h2.message()))
+                        self.serve()
+                        connection.close()
+        self.assertTrue(self.svc.process.alive())
+
+    def test_numbers_that_do_not_end(self):
+        """CVE-2023-33953: a length written with ever more zeros."""
+        whole = h2.request_headers(CHECK_LICENSE)
+
+        def begin():
+            first = h2.frame(h2.HEADERS, 0, 1, whole + b"\x00\x7f")
+            padding = h2.frame(h2.CONTINUATION, stream=1, payload=b"\x80" * 16000)
+            return first, lambda: padding
+        self.flood("zeros of a length, 16 KB a time", begin, memory=None)
+
     def test_many_streams_that_say_nothing(self):
         def run():
             count = sent = 0
