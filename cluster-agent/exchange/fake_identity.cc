@@ -128,7 +128,9 @@ FakeIdentity::FakeIdentity(const std::string& cluster_id, const Clock* clock,
                            &cluster_port_);
   builder.AddListeningPort(
       "localhost:0",
-      *MakeServerCredentials({.cert_chain_pem = chain, .key_pem = key.ToPem()}),
+      *MakeServerCredentials({.cert_chain_pem = chain,
+                              .key_pem = key.ToPem(),
+                              .client_ca_pem = ""}),
       &enrollment_port_);
   builder.RegisterService(cluster_.get());
   builder.RegisterService(enrollment_.get());
