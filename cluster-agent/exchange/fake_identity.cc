@@ -126,12 +126,11 @@ FakeIdentity::FakeIdentity(const std::string& cluster_id, const Clock* clock,
   grpc::ServerBuilder builder;
   builder.AddListeningPort("localhost:0", grpc::SslServerCredentials(tls),
                            &cluster_port_);
-  builder.AddListeningPort(
-      "localhost:0",
-      *MakeServerCredentials({.cert_chain_pem = chain,
-                              .key_pem = key.ToPem(),
-                              .client_ca_pem = ""}),
-      &enrollment_port_);
+  builder.AddListeningPort("localhost:0",
+                           *MakeServerCredentials({.cert_chain_pem = chain,
+                                                   .key_pem = key.ToPem(),
+                                                   .client_ca_pem = ""}),
+                           &enrollment_port_);
   builder.RegisterService(cluster_.get());
   builder.RegisterService(enrollment_.get());
   server_ = builder.BuildAndStart();

@@ -135,14 +135,16 @@ TEST_F(Renewal, ARejectedCertificateLeavesItsPassword) {
 }
 
 TEST_F(Renewal, ARegistrationEndsIt) {
-  StateDirectory state = Open();
-  const AgentRenewal renewal = state.DrawRenewal(kNow).value();
-  ASSERT_TRUE(state.KeepRenewal(Certify(renewal), "new password", kNow).ok());
-  ASSERT_TRUE(state
-                  .SaveRegistration(**state.LoadRegistration(),
-                                    Certify(state.tls_key()))
-                  .ok());
-  EXPECT_FALSE(state.LoadRenewal()->has_value());
+  {
+    StateDirectory state = Open();
+    const AgentRenewal renewal = state.DrawRenewal(kNow).value();
+    ASSERT_TRUE(state.KeepRenewal(Certify(renewal), "new password", kNow).ok());
+    ASSERT_TRUE(state
+                    .SaveRegistration(**state.LoadRegistration(),
+                                      Certify(state.tls_key()))
+                    .ok());
+    EXPECT_FALSE(state.LoadRenewal()->has_value());
+  }
   EXPECT_FALSE(IsRenewed(Open()));
 }
 
@@ -187,7 +189,9 @@ TEST_F(Renewal, AKillAnywhereIsFinishedByTheNextStart) {
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);
     ended = WIFEXITED(status);
-    if (ended) EXPECT_EQ(WEXITSTATUS(status), 0);
+    if (ended) {
+      EXPECT_EQ(WEXITSTATUS(status), 0);
+    }
     StateDirectory state = Open();
     // Request and answer are the first two; what is confirmed is finished.
     const bool renewed = IsRenewed(state);

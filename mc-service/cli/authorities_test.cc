@@ -33,7 +33,9 @@ class AuthoritiesTest : public ::testing::Test {
   }
   std::vector<Role> Roles(AuthorityKind kind) {
     std::vector<Role> roles;
-    for (const auto& known : *KnownAuthorities(state(), kind)) {
+    const auto all = KnownAuthorities(state(), kind);
+    EXPECT_TRUE(all.ok()) << all.status();
+    for (const auto& known : all.value_or(std::vector<KnownAuthority>())) {
       roles.push_back(known.role);
     }
     return roles;

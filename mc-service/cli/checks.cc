@@ -116,10 +116,6 @@ class ValueChecks {
       const absl::StatusOr<Network> network = Network::Parse(text);
       if (!network.ok()) {
         Error(where, std::string(network.status().message()));
-      } else if (network->IsEverybody()) {
-        Warn(where,
-             "whoever connects can claim any address; name only the "
-             "balancers");
       }
     }
   }
@@ -145,11 +141,6 @@ class ValueChecks {
     const auto& of_operators = values_.certificates().operator_lifetime();
     Duration("certificates.operator_lifetime", of_operators, absl::Minutes(1),
              absl::Hours(24 * 3650));
-    if (of_operators.seconds() > 398 * 24 * 3600) {
-      Warn("certificates.operator_lifetime",
-           "over 398 days a stolen key stays useful for long; 90 days are the "
-           "default");
-    }
     Duration("write_behind_interval", values_.write_behind_interval(),
              absl::Milliseconds(100), absl::Minutes(5));
     Duration("drain_timeout", values_.drain_timeout(), absl::ZeroDuration(),

@@ -115,10 +115,6 @@ absl::StatusOr<Network> Network::Parse(std::string_view text) {
   return Network(*address, bits);
 }
 
-bool Network::IsEverybody() const {
-  return bits_ == 0 || (address_.IsV4() && bits_ == kV4PrefixBits);
-}
-
 bool Network::Contains(const IpAddress& address) const {
   return Masked(address, bits_) == address_;
 }

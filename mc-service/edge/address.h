@@ -54,8 +54,6 @@ class Network {
   static absl::StatusOr<Network> Parse(std::string_view text);
 
   bool Contains(const IpAddress& address) const;
-  // Of length 0: every address of IPv4, or of IPv6.
-  bool IsEverybody() const;
 
  private:
   Network(const IpAddress& address, int bits)
