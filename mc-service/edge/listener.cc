@@ -30,10 +30,15 @@ class NoReflection : public grpc::ServerBuilderOption {
   }
 };
 
+// gRPC ends a handshake that takes too long, too, but does not say so: the
+// acceptor, which does, comes first.
+constexpr absl::Duration kHandshakeMargin = absl::Seconds(2);
+
 void SetArguments(const ListenerServer::Options& options,
                   grpc::ServerBuilder& builder) {
   for (const auto& [name, value] :
-       ChannelArguments(options.listener, options.limits.handshake_timeout)) {
+       ChannelArguments(options.listener,
+                        options.limits.handshake_timeout + kHandshakeMargin)) {
     builder.AddChannelArgument(name, value);
   }
   grpc::ResourceQuota quota(std::string(ListenerName(options.listener)));

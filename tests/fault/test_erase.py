@@ -58,11 +58,11 @@ class EraseTest(pair.PairTest):
         done = self.erase()
         self.assertIn(f'"reports": "{len(self.goes.sessions)}"', done.stdout)
         self.assert_nothing_is_left()
-        # Its certificate is still valid; its identity is not, and no other
-        # license can take it.
+        # Its certificate is still valid; its identity is not, so that its
+        # handshake is refused, and no other license can take it.
         client = self.goes.client
         self.assert_fails(
-            grpc.StatusCode.PERMISSION_DENIED, "IDENTITY_UNKNOWN",
+            grpc.StatusCode.UNAVAILABLE, None,
             client.stub().CheckLicense, license_pb2.CheckLicenseRequest())
         client.license_key = self.other_key
         self.assert_fails(

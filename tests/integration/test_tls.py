@@ -149,7 +149,8 @@ class TlsTest(pair.PairTest):
 
     def setUp(self):
         super().setUp()
-        self.server = self.service()
+        self.server = self.service(config={
+            "limits": {"calls_per_second_per_cluster": 1000000}})
         key = self.server.create_license()["licenseKey"]
         self.client = ForeignClient(self.folder, self.server, key)
         self.client.register()
