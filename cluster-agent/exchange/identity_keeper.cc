@@ -131,12 +131,14 @@ void IdentityKeeper::Plan() {
 
 void IdentityKeeper::Schedule(absl::Duration pause) {
   const uint64_t round = ++round_;
-  options_.board->Next(Exchange::kCertificate, options_.clock->Now() + pause);
+  const absl::Time next = options_.clock->Now() + pause;
   options_.timers->ScheduleAfter(pause, [this, round] {
     if (options_.executor->TryRun([this, round] { Run(round); })) return;
     absl::MutexLock lock(&mutex_);
     if (round == round_ && !busy_) Schedule(options_.backoff.max);
   });
+  // What is told stands already.
+  options_.board->Next(Exchange::kCertificate, next);
 }
 
 IdentityKeeper::Step IdentityKeeper::Choose(
