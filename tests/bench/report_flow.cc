@@ -68,7 +68,10 @@ void ReportFlow::OnReceipt() {
       (void)response.ParseFromArray(bytes.data(),
                                     static_cast<int>(bytes.size()));
     });
-    if (!parsed || response.receipt().has_rejection()) {
+    const v1::ReportReceipt& receipt = response.receipt();
+    if (!parsed ||
+        !(options_.kind == ReportKind::kEvents ? receipt.has_cluster_events()
+                                               : receipt.has_consumption())) {
       rejection_ = response.receipt().ShortDebugString();
     }
   }

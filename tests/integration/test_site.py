@@ -89,17 +89,18 @@ class Network:
                            capture_output=True)
 
 
-def opens(frame):
-    """Whether an Ethernet frame of IPv4 opens a TCP connection."""
-    header = 14 + (frame[14] & 0x0F) * 4
-    syn_without_ack = len(frame) > header + 13 and \
-        frame[header + 13] & 0x12 == 0x02
-    return frame[23] == socket.IPPROTO_TCP and syn_without_ack
+def begins(frame):
+    """Whether an Ethernet frame of IPv4 is anything but a later packet of a
+    TCP connection."""
+    if frame[23] != socket.IPPROTO_TCP:
+        return True
+    flags = 14 + (frame[14] & 0x0F) * 4 + 13
+    return len(frame) <= flags or frame[flags] & 0x12 == 0x02
 
 
 class Capture(threading.Thread):
-    """Who opens TCP connections to the vendor, as the vendor's interface
-    sees it. Only the opening counts: the last packets of a closed connection
+    """Who speaks to the vendor over IPv4, as the vendor's interface sees it.
+    Of a TCP connection its opening counts: the last packets of a closed one
     may come much later."""
 
     def __init__(self, namespace):
@@ -130,7 +131,7 @@ class Capture(threading.Thread):
                     frame = packets.recv(64)
                 except TimeoutError:
                     continue
-                if opens(frame) and socket.inet_ntoa(frame[30:34]) == VENDOR:
+                if begins(frame) and socket.inet_ntoa(frame[30:34]) == VENDOR:
                     with self._lock:
                         self._sources.add(socket.inet_ntoa(frame[26:30]))
 
