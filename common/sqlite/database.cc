@@ -244,6 +244,11 @@ absl::StatusOr<Statement> Database::Prepare(std::string_view sql) {
   return Statement(handle_, compiled, &cached.in_use);
 }
 
+absl::Status Database::Run(std::string_view sql) {
+  absl::StatusOr<Statement> statement = Prepare(sql);
+  return statement.ok() ? statement->Run() : statement.status();
+}
+
 absl::Status Database::InTransaction(absl::FunctionRef<absl::Status()> work) {
   if (!failure_.ok()) return failure_;
   absl::Status result = Exec("BEGIN IMMEDIATE");

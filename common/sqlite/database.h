@@ -67,6 +67,9 @@ class Database {
   // One or several statements, without parameters and results.
   absl::Status Exec(std::string_view sql);
 
+  // One statement without parameters and results, kept as Prepare keeps it.
+  absl::Status Run(std::string_view sql);
+
   // Compiled once per text and kept; so the text must come from the program,
   // with values bound, never from outside. A text whose statement is still in
   // use is compiled once more.

@@ -139,7 +139,7 @@ absl::Status GroupCommitter::Commit(const std::vector<Item>& batch,
 
 absl::Status GroupCommitter::RunInSavepoint(const Work& work,
                                             absl::Status& result) {
-  absl::Status whole = database_->Exec("SAVEPOINT work");
+  absl::Status whole = database_->Run("SAVEPOINT work");
   if (!whole.ok()) return whole;
   result = work(*database_);
   // A full disk or an I/O error can make SQLite roll back everything, the works
@@ -149,8 +149,8 @@ absl::Status GroupCommitter::RunInSavepoint(const Work& work,
                ? absl::InternalError("a work ended the common transaction")
                : result;
   }
-  if (!result.ok()) whole = database_->Exec("ROLLBACK TO work");
-  if (whole.ok()) whole = database_->Exec("RELEASE work");
+  if (!result.ok()) whole = database_->Run("ROLLBACK TO work");
+  if (whole.ok()) whole = database_->Run("RELEASE work");
   return whole;
 }
 

@@ -109,9 +109,11 @@ class Reader : public EventReader, public LedgerReader, public UpkeepReader {
 
 // Reads and writes within one transaction; reads see the writes before them.
 //
-// A method that fails leaves nothing behind. NOT_FOUND: the account, license or
-// cluster that the row belongs to, or the row to change, is not there.
-// INVALID_ARGUMENT: no such row can be, for instance sequences from 2^63 on.
+// A method that fails with one of the codes below leaves nothing behind; where
+// the backend itself fails, the work has to fail, too. NOT_FOUND: the account,
+// license or cluster that the row belongs to, or the row to change, is not
+// there. INVALID_ARGUMENT: no such row can be, for instance sequences from 2^63
+// on.
 class Writer : public Reader,
                public EventWriter,
                public LedgerWriter,

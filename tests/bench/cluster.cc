@@ -450,22 +450,27 @@ void Cluster::SendLarge(const std::string& method, const std::string& message,
 }
 
 void Cluster::SendReports(const std::string& method, size_t window, int hosts,
-                          bool repeat, absl::Time until) {
+                          ReportKind kind, absl::Time until) {
   if (reports_created_at_ == absl::InfinitePast()) {
     reports_created_at_ = worker_->now();
   }
+  if (kind == ReportKind::kRepeats && billing_sequence_ == 0) {
+    kind = ReportKind::kNew;
+  }
   ++calls_;
-  new ReportFlow(stub_, worker_,
-                 {.cluster_id = id_,
-                  .method = method,
-                  .epoch = target_.epoch,
-                  .window = window,
-                  .hosts = hosts,
-                  .until = until,
-                  .created_at = reports_created_at_,
-                  .last_sequence = &billing_sequence_,
-                  .repeat = repeat && billing_sequence_ > 0,
-                  .over = [this] { --calls_; }});
+  new ReportFlow(
+      stub_, worker_,
+      {.cluster_id = id_,
+       .method = method,
+       .epoch = target_.epoch,
+       .window = window,
+       .hosts = hosts,
+       .until = until,
+       .created_at = reports_created_at_,
+       .last_sequence =
+           kind == ReportKind::kEvents ? &events_sequence_ : &billing_sequence_,
+       .kind = kind,
+       .over = [this] { --calls_; }});
 }
 
 void Cluster::Close(std::function<void()> done) {

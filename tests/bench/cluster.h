@@ -15,6 +15,7 @@
 
 #include "absl/time/time.h"
 #include "tests/bench/identities.h"
+#include "tests/bench/report_flow.h"
 #include "tests/bench/worker.h"
 
 namespace mc::bench {
@@ -73,10 +74,10 @@ class Cluster {
   void SendLarge(const std::string& method, const std::string& message,
                  absl::Time until);
 
-  // Sends reports on a stream, `window` under way at a time, until `until`: new
-  // ones, or again those that were sent before.
+  // Sends reports on a stream, `window` under way at a time, until `until`.
+  // Where there is nothing to repeat yet, they are new.
   void SendReports(const std::string& method, size_t window, int hosts,
-                   bool repeat, absl::Time until);
+                   ReportKind kind, absl::Time until);
 
   // Ends the stream; `done` is called when it has ended.
   void Close(std::function<void()> done);
@@ -120,6 +121,7 @@ class Cluster {
   // When the reports of SendReports say that they were created.
   absl::Time reports_created_at_ = absl::InfinitePast();
   uint64_t health_sequence_ = 0;
+  uint64_t events_sequence_ = 0;
 };
 
 }  // namespace mc::bench

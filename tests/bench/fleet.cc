@@ -173,11 +173,11 @@ Tally Fleet::SendLarge(const std::string& method, size_t bytes, size_t clusters,
 }
 
 Tally Fleet::SendReports(const std::string& method, size_t window, int hosts,
-                         bool repeat, absl::Duration duration) {
+                         ReportKind kind, absl::Duration duration) {
   TakeTally();
   const absl::Time until = clock_.Now() + duration;
   ForEach([&](Cluster& cluster, size_t) {
-    cluster.SendReports(method, window, hosts, repeat, until);
+    cluster.SendReports(method, window, hosts, kind, until);
   });
   Wait(clock_, duration);
   AwaitIdle();

@@ -34,7 +34,7 @@ class Fleet {
                   absl::Duration duration);
   // Each sends reports; see Cluster.
   Tally SendReports(const std::string& method, size_t window, int hosts,
-                    bool repeat, absl::Duration duration);
+                    ReportKind kind, absl::Duration duration);
   Tally Close();
 
  private:

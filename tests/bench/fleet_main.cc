@@ -50,6 +50,11 @@ void Print(const Tally& tally, absl::Duration took) {
   std::cout << json.dump() << std::endl;
 }
 
+ReportKind KindOf(const std::string& word) {
+  if (word == "repeats") return ReportKind::kRepeats;
+  return word == "events" ? ReportKind::kEvents : ReportKind::kNew;
+}
+
 // One command; nothing for an unknown one.
 bool Obey(const std::string& line, Fleet& fleet, Tally& tally) {
   std::istringstream words(line);
@@ -81,7 +86,7 @@ bool Obey(const std::string& line, Fleet& fleet, Tally& tally) {
     std::string kind;
     int hosts = 1;
     words >> method >> window >> kind >> seconds >> hosts;
-    tally = fleet.SendReports(method, window, hosts, kind == "repeats",
+    tally = fleet.SendReports(method, window, hosts, KindOf(kind),
                               absl::Seconds(seconds));
   } else if (command == "close") {
     tally = fleet.Close();

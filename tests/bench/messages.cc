@@ -128,4 +128,24 @@ v1::StreamReportsRequest MakeConsumption(const std::string& cluster_id,
   return request;
 }
 
+v1::StreamReportsRequest MakeEvents(const std::string& cluster_id,
+                                    uint64_t epoch, uint64_t sequence,
+                                    absl::Time now) {
+  v1::StreamReportsRequest request;
+  v1::ClusterEvents* events =
+      NewReport(v1::LANE_EVENTS, epoch, sequence, now, request)
+          .mutable_cluster_events();
+  events->set_cluster_id(cluster_id);
+  v1::ClusterEvent* event = events->add_events();
+  event->set_event_id(absl::StrCat(cluster_id, "-", epoch, "-", sequence));
+  event->set_type(v1::CLUSTER_EVENT_TYPE_OUTBOX_TROUBLE);
+  event->set_severity(v1::SEVERITY_WARNING);
+  *event->mutable_occurred_at() = ToProto(now);
+  event->set_node_id("node-0");
+  v1::OutboxEventDetails* outbox = event->mutable_outbox();
+  outbox->set_problem(std::string(120, 'x'));
+  outbox->set_affected_rows(1);
+  return request;
+}
+
 }  // namespace mc::bench

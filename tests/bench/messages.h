@@ -25,6 +25,11 @@ v1::StreamReportsRequest MakeConsumption(const std::string& cluster_id,
                                          uint64_t epoch, uint64_t sequence,
                                          absl::Time now, int hosts = 5);
 
+// One event with an outage's figures and a text: some 300 bytes in all.
+v1::StreamReportsRequest MakeEvents(const std::string& cluster_id,
+                                    uint64_t epoch, uint64_t sequence,
+                                    absl::Time now);
+
 }  // namespace mc::bench
 
 #endif  // TESTS_BENCH_MESSAGES_H_

@@ -21,6 +21,10 @@ absl::Time MinuteOf(uint64_t sequence) {
 
 v1::StreamReportsRequest MakeReport(const ReportFlow::Options& options,
                                     uint64_t sequence) {
+  if (options.kind == ReportKind::kEvents) {
+    return MakeEvents(options.cluster_id, options.epoch, sequence,
+                      options.created_at);
+  }
   v1::StreamReportsRequest request =
       MakeConsumption(options.cluster_id, options.epoch, sequence,
                       MinuteOf(sequence), options.hosts);
@@ -64,7 +68,7 @@ void ReportFlow::OnReceipt() {
       (void)response.ParseFromArray(bytes.data(),
                                     static_cast<int>(bytes.size()));
     });
-    if (!parsed || !response.receipt().has_consumption()) {
+    if (!parsed || response.receipt().has_rejection()) {
       rejection_ = response.receipt().ShortDebugString();
     }
   }
@@ -86,7 +90,7 @@ void ReportFlow::MaybeSend() {
     return call_->WritesDone(&written_);
   }
   if (under_way_.size() >= options_.window) return;
-  const uint64_t sequence = options_.repeat
+  const uint64_t sequence = options_.kind == ReportKind::kRepeats
                                 ? repeated_++ % *options_.last_sequence + 1
                                 : ++*options_.last_sequence;
   under_way_.push_back(worker_->now());

@@ -17,8 +17,16 @@
 
 namespace mc::bench {
 
-// Sends Hello, then consumption reports, each of an hour of its own. Deletes
-// itself when the stream is over. Lives on its worker's thread.
+enum class ReportKind {
+  // Consumption, each of an hour of its own.
+  kNew,
+  // Those that were sent before, again.
+  kRepeats,
+  kEvents,
+};
+
+// Sends Hello, then reports. Deletes itself when the stream is over. Lives on
+// its worker's thread.
 class ReportFlow {
  public:
   struct Options {
@@ -33,10 +41,10 @@ class ReportFlow {
     absl::Time until;
     // Of the reports; the same for a repeat.
     absl::Time created_at;
-    // The last sequence that was sent; counted up. Where `repeat` is set,
-    // sequences up to it are sent again instead.
+    // The last sequence of the lane that was sent; counted up, but for
+    // repeats: those are up to it.
     uint64_t* last_sequence = nullptr;
-    bool repeat = false;
+    ReportKind kind = ReportKind::kNew;
     // Called in the end.
     std::function<void()> over;
   };

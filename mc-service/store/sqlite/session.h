@@ -27,7 +27,7 @@ inline absl::Time FromMicros(int64_t micros) {
 }
 
 // Within a transaction that somebody else begins and ends. A method that fails
-// leaves nothing. Each file session_*.cc holds the methods of one subject.
+// leaves what Writer says. Each file session_*.cc holds the methods of one subject.
 class Session final : public Writer {
  public:
   Session(sqlite::Database& database, const Tables& tables)

@@ -37,14 +37,12 @@ absl::Status Session::InsertReport(const AcceptedReport& report) {
   if (absl::Status fits = CheckSequence(key); !fits.ok()) return fits;
   absl::StatusOr<int64_t> cluster = ClusterRow(key.cluster_id);
   if (!cluster.ok()) return cluster.status();
-  return Atomically([&] {
-    absl::Status done = Run(
-        "INSERT INTO report (cluster_row, lane, epoch, sequence, digest, "
-        "receipt, accepted_at_us) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        *cluster, int{key.lane}, key.epoch, key.sequence, Blob{report.digest},
-        Blob{report.receipt}, Micros(report.accepted_at));
-    return done.ok() ? RaiseHighestSequence(key) : done;
-  });
+  absl::Status done =
+      Run("INSERT INTO report (cluster_row, lane, epoch, sequence, digest, "
+          "receipt, accepted_at_us) VALUES (?, ?, ?, ?, ?, ?, ?)",
+          *cluster, int{key.lane}, key.epoch, key.sequence, Blob{report.digest},
+          Blob{report.receipt}, Micros(report.accepted_at));
+  return done.ok() ? RaiseHighestSequence(key) : done;
 }
 
 absl::Status Session::RaiseHighestSequence(const ReportKey& key) {

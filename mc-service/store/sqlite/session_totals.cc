@@ -288,27 +288,25 @@ absl::Status Session::AddUsage(const UsageTotal& total) {
   if (!account.ok()) return account.status();
   absl::StatusOr<int64_t> cluster = ClusterRow(total.cluster_id);
   if (!cluster.ok()) return cluster.status();
-  return Atomically([&] {
-    // Usage can be less than before; a row's CHECK holds for what is inserted,
-    // too, so a total of nothing is made first.
-    absl::Status done = Run(
-        "INSERT INTO ledger_total (account_row, license_row, cluster_row, "
-        "environment_id, meter, meter_id, unit, period_start_us, "
-        "period_end_us, quantity) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, max(?10, 0)) "
-        "ON CONFLICT DO UPDATE SET quantity = quantity + ?10",
-        *account, *license, *cluster, total.environment_id, int{total.meter},
-        total.meter_id, total.unit, Micros(total.period_start),
-        Micros(total.period_end), total.quantity);
-    if (!done.ok()) return done;
-    return Run(
-        "INSERT INTO ledger_license_total (license_row, period_start_us, "
-        "meter, meter_id, unit, period_end_us, quantity, overage) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, max(?7, 0), 0) "
-        "ON CONFLICT DO UPDATE SET quantity = quantity + ?7",
-        *license, Micros(total.period_start), int{total.meter}, total.meter_id,
-        total.unit, Micros(total.period_end), total.quantity);
-  });
+  // Usage can be less than before; a row's CHECK holds for what is inserted,
+  // too, so a total of nothing is made first.
+  absl::Status done =
+      Run("INSERT INTO ledger_total (account_row, license_row, cluster_row, "
+          "environment_id, meter, meter_id, unit, period_start_us, "
+          "period_end_us, quantity) "
+          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, max(?10, 0)) "
+          "ON CONFLICT DO UPDATE SET quantity = quantity + ?10",
+          *account, *license, *cluster, total.environment_id, int{total.meter},
+          total.meter_id, total.unit, Micros(total.period_start),
+          Micros(total.period_end), total.quantity);
+  if (!done.ok()) return done;
+  return Run(
+      "INSERT INTO ledger_license_total (license_row, period_start_us, "
+      "meter, meter_id, unit, period_end_us, quantity, overage) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, max(?7, 0), 0) "
+      "ON CONFLICT DO UPDATE SET quantity = quantity + ?7",
+      *license, Micros(total.period_start), int{total.meter}, total.meter_id,
+      total.unit, Micros(total.period_end), total.quantity);
 }
 
 absl::Status Session::AddHostUnitOverage(std::string_view license_id,
@@ -334,20 +332,18 @@ absl::Status Session::AddHostUnits(std::string_view license_id,
   if (!license.ok()) return license.status();
   absl::StatusOr<int64_t> cluster = ClusterRow(cluster_id);
   if (!cluster.ok()) return cluster.status();
-  return Atomically([&] {
-    absl::Status done = Run(
-        "INSERT INTO ledger_hour (cluster_row, environment_id, hour_us, "
-        "license_row, host_units_milli) VALUES (?1, ?2, ?3, ?4, max(?5, 0)) "
-        "ON CONFLICT DO UPDATE SET host_units_milli = host_units_milli + ?5",
-        *cluster, environment_id, Micros(hour.hour), *license,
-        hour.host_units_milli);
-    if (!done.ok()) return done;
-    return Run(
-        "INSERT INTO ledger_license_hour (license_row, hour_us, "
-        "host_units_milli) VALUES (?1, ?2, max(?3, 0)) "
-        "ON CONFLICT DO UPDATE SET host_units_milli = host_units_milli + ?3",
-        *license, Micros(hour.hour), hour.host_units_milli);
-  });
+  absl::Status done =
+      Run("INSERT INTO ledger_hour (cluster_row, environment_id, hour_us, "
+          "license_row, host_units_milli) VALUES (?1, ?2, ?3, ?4, max(?5, 0)) "
+          "ON CONFLICT DO UPDATE SET host_units_milli = host_units_milli + ?5",
+          *cluster, environment_id, Micros(hour.hour), *license,
+          hour.host_units_milli);
+  if (!done.ok()) return done;
+  return Run(
+      "INSERT INTO ledger_license_hour (license_row, hour_us, "
+      "host_units_milli) VALUES (?1, ?2, max(?3, 0)) "
+      "ON CONFLICT DO UPDATE SET host_units_milli = host_units_milli + ?3",
+      *license, Micros(hour.hour), hour.host_units_milli);
 }
 
 absl::Status Session::EndPeriods(std::string_view license_id, absl::Time at) {
