@@ -7,6 +7,7 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr int kMaxDepth = 64;
 constexpr size_t kMaxMessage = 300;
 constexpr int64_t kMaxSeconds = 1 << 30;
 // MicroTime of Kubernetes (k8s.io/apimachinery, meta/v1).
@@ -16,10 +17,17 @@ absl::Status NoLease() {
   return absl::DataLossError("the API server's answer is no Lease");
 }
 
-// Discarded where it is no object.
+// Discarded where it is no object, or one that is nested so deeply that writing
+// it, which calls itself for each level, could exhaust the stack.
 Json ParseObject(std::string_view text) {
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  return json.is_object() ? json : Json(Json::value_t::discarded);
+  bool too_deep = false;
+  const auto within = [&too_deep](int depth, Json::parse_event_t, Json&) {
+    too_deep = too_deep || depth > kMaxDepth;
+    return !too_deep;
+  };
+  Json json = Json::parse(text, within, /*allow_exceptions=*/false);
+  if (too_deep || !json.is_object()) return Json(Json::value_t::discarded);
+  return json;
 }
 
 // Null where there is none, or where `json` is no object.
@@ -36,7 +44,9 @@ std::string Text(const Json& json) {
 
 absl::Time TimeOf(const Json& json) {
   absl::Time time;
-  if (!absl::ParseTime(absl::RFC3339_full, Text(json), &time, nullptr)) {
+  // An infinite one could not be written.
+  if (!absl::ParseTime(absl::RFC3339_full, Text(json), &time, nullptr) ||
+      time == absl::InfiniteFuture() || time == absl::InfinitePast()) {
     return absl::UnixEpoch();
   }
   return time;

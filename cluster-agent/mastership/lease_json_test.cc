@@ -29,6 +29,15 @@ TEST(LeaseJson, ALeaseIsRead) {
   EXPECT_EQ(lease->transitions, 3);
 }
 
+TEST(LeaseJson, ATimeThatIsNoneIsNotKept) {
+  const absl::StatusOr<Lease> lease = ParseLease(
+      R"({"kind": "Lease", "metadata": {"resourceVersion": "1"},
+          "spec": {"acquireTime": "infinite-future", "renewTime": 7}})");
+  ASSERT_TRUE(lease.ok()) << lease.status();
+  EXPECT_EQ(lease->acquired_at, absl::UnixEpoch());
+  EXPECT_EQ(lease->renewed_at, absl::UnixEpoch());
+}
+
 TEST(LeaseJson, WhatOthersWroteStays) {
   Lease lease = *ParseLease(kObject);
   lease.holder = "pod-1_2";
@@ -71,6 +80,14 @@ TEST(LeaseJson, WhatIsNoLeaseIsRefused) {
             "spec":{"leaseDurationSeconds":-1}})"}) {
     EXPECT_TRUE(absl::IsDataLoss(ParseLease(text).status())) << text;
   }
+}
+
+TEST(LeaseJson, NestingIsBounded) {
+  const std::string levels(500'000, '[');
+  EXPECT_FALSE(ParseLease(R"({"kind": "Lease", "metadata":
+      {"resourceVersion": "1"}, "status": )" +
+                          levels + std::string(levels.size(), ']') + "}")
+                   .ok());
 }
 
 TEST(LeaseJson, TheServersMessageIsShort) {

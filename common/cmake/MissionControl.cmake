@@ -51,6 +51,11 @@ if(MC_SANITIZE)
                       -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${MC_SANITIZE})
 endif()
+# libFuzzer follows what our own code has run; see tests/fuzz.
+if(MC_SANITIZE MATCHES address AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  set(MC_FUZZER ON)
+  target_compile_options(mc_warnings INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 if(MC_SANITIZE STREQUAL "thread")
   # See tests/support/tsan_absl.cc.

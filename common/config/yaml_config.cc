@@ -42,6 +42,30 @@ std::string YamlName(const EnumValueDescriptor& value) {
   return absl::AsciiStrToLower(name);
 }
 
+// UTF-8 (RFC 3629) without NUL: what a string of protobuf may hold, and what a
+// path does not end at.
+bool IsText(std::string_view text) {
+  constexpr uint32_t kLeast[] = {1, 0x80, 0x800, 0x10000};
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const int more = lead < 0x80             ? 0
+                     : (lead & 0xe0) == 0xc0 ? 1
+                     : (lead & 0xf0) == 0xe0 ? 2
+                     : (lead & 0xf8) == 0xf0 ? 3
+                                             : -1;
+    if (more < 0 || text.size() - i <= static_cast<size_t>(more)) return false;
+    uint32_t point = more == 0 ? lead : lead & (0x3f >> more);
+    for (int j = 0; j < more; ++j) {
+      const auto next = static_cast<unsigned char>(text[++i]);
+      if ((next & 0xc0) != 0x80) return false;
+      point = point << 6 | (next & 0x3f);
+    }
+    const bool surrogate = point >= 0xd800 && point <= 0xdfff;
+    if (point < kLeast[more] || point > 0x10ffff || surrogate) return false;
+  }
+  return true;
+}
+
 class Loader {
  public:
   explicit Loader(std::string_view name) : name_(name) {}
@@ -160,6 +184,9 @@ class Loader {
     const bool repeated = field.is_repeated();
     switch (field.cpp_type()) {
       case FieldDescriptor::CPPTYPE_STRING:
+        if (!IsText(text)) {
+          return Wrong(node, path, "must be text in UTF-8, without NUL");
+        }
         repeated ? reflection.AddString(out, &field, text)
                  : reflection.SetString(out, &field, text);
         return absl::OkStatus();

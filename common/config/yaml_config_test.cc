@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "common/files/files.h"
 #include "common/files/temp_dir.h"
 #include "missioncontrol/config/v1/agent.pb.h"
@@ -83,6 +84,18 @@ TEST(YamlConfig, WrongValuesAreSaidWithWhatIsAllowed) {
               HasSubstr("must be a list"));
   EXPECT_THAT(ErrorOf("service: x"), HasSubstr("must have keys"));
   EXPECT_THAT(ErrorOf("time_zone: [a]"), HasSubstr("must be one value"));
+}
+
+TEST(YamlConfig, TextIsUtf8WithoutNul) {
+  AgentConfig config;
+  ASSERT_TRUE(
+      ParseYaml("host_root: /\u00e4\u20ac\U0001f600", "a", &config).ok());
+  EXPECT_EQ(config.host_root(), "/\u00e4\u20ac\U0001f600");
+  for (const char* wrong : {"\xe4", "\xc0\xaf", "\xed\xa0\x80", "\xe2\x82",
+                            "\xf4\x90\x80\x80", "\xff", "\"\\0\""}) {
+    EXPECT_THAT(ErrorOf(absl::StrCat("host_root: ", wrong)),
+                HasSubstr("UTF-8"));
+  }
 }
 
 TEST(YamlConfig, AKeyThatComesTwiceIsAnError) {

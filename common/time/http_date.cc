@@ -14,8 +14,10 @@ std::string HttpDate(absl::Time time) {
 absl::Time ParseHttpDate(std::string_view text) {
   absl::Time time;
   std::string error;
+  // What is read is wider: "infinite-future", spaces, names in full.
   return absl::ParseTime(kFormat, absl::string_view(text.data(), text.size()),
-                         absl::UTCTimeZone(), &time, &error)
+                         absl::UTCTimeZone(), &time, &error) &&
+                 HttpDate(time) == text
              ? time
              : absl::InfinitePast();
 }

@@ -12,5 +12,13 @@ TEST(HttpDate, IsReadAsItIsWritten) {
   EXPECT_EQ(ParseHttpDate("yesterday"), absl::InfinitePast());
 }
 
+TEST(HttpDate, HasOneForm) {
+  for (const char* text :
+       {"infinite-future", "Mon, 06 Nov 1994 08:49:37 GMT",
+        " Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 6 Nov 1994 08:49:37 GMT"}) {
+    EXPECT_EQ(ParseHttpDate(text), absl::InfinitePast()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace mc

@@ -63,7 +63,9 @@ absl::StatusOr<absl::Time> ParseRfc3339(std::string_view text) {
   std::string error;
   if (!absl::ParseTime(absl::RFC3339_full,
                        absl::string_view(text.data(), text.size()), &time,
-                       &error)) {
+                       &error) ||
+      // Also "infinite-future", and the year 200000.
+      !FromProto(ToProto(time)).ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("'", absl::string_view(text.data(), text.size()),
                      "' is not a time such as 2026-05-04T10:00:00Z"));

@@ -41,6 +41,9 @@ TEST(ProtoTime, Rfc3339) {
   EXPECT_EQ(*ParseRfc3339("2026-05-04T12:00:00+02:00"),
             absl::FromUnixSeconds(1777888800));
   EXPECT_FALSE(ParseRfc3339("yesterday").ok());
+  EXPECT_FALSE(ParseRfc3339("infinite-future").ok());
+  EXPECT_FALSE(ParseRfc3339("infinite-past").ok());
+  EXPECT_FALSE(ParseRfc3339("200000-01-01T00:00:00Z").ok());
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ namespace {
 constexpr size_t kMaxAddresses = 16;
 constexpr size_t kMaxHeaderBytes = 16 << 10;
 constexpr size_t kMaxTextBytes = 128;
+constexpr size_t kMaxSchemes = 16;
 constexpr size_t kReceiveBytes = 4096;
 
 struct FreeAddresses {
@@ -141,7 +142,8 @@ void ReadHead(std::string_view head, ProxyAnswer& answer) {
   const std::string_view line = lines.front();
   int status = 0;
   if (!line.starts_with("HTTP/1.") || line.size() < 12 || line[8] != ' ' ||
-      !absl::SimpleAtoi(absl::string_view(line.data() + 9, 3), &status)) {
+      !absl::SimpleAtoi(absl::string_view(line.data() + 9, 3), &status) ||
+      status < 100) {
     return;
   }
   answer.status = status;
@@ -152,7 +154,8 @@ void ReadHead(std::string_view head, ProxyAnswer& answer) {
     const absl::string_view name(field.data(), colon);
     const absl::string_view rest = absl::StripAsciiWhitespace(
         absl::string_view(field.data() + colon + 1, field.size() - colon - 1));
-    if (absl::EqualsIgnoreCase(name, "proxy-authenticate")) {
+    if (absl::EqualsIgnoreCase(name, "proxy-authenticate") &&
+        answer.schemes.size() < kMaxSchemes) {
       const absl::string_view scheme = rest.substr(0, rest.find(' '));
       answer.schemes.push_back(
           Printable(std::string_view(scheme.data(), scheme.size())));

@@ -94,7 +94,7 @@ struct ProxyAnswer {
   // Of HTTP; 0: what came was no HTTP.
   int status = 0;
   std::string reason;
-  // The schemes of Proxy-Authenticate, as it wrote them.
+  // The schemes of Proxy-Authenticate, as it wrote them; the first few.
   std::vector<std::string> schemes;
   // RFC 9110, 5.6.7; infinite past where it gave none.
   absl::Time date = absl::InfinitePast();

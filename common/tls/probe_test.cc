@@ -360,6 +360,29 @@ TEST_F(ProbeTest, WhatIsNoProxyIsTold) {
   EXPECT_THAT(std::string(result.status.message()), HasSubstr("no HTTP proxy"));
 }
 
+TEST_F(ProbeTest, AStatusIsAPositiveNumber) {
+  Server::Script script;
+  script.proxy_answer = "HTTP/1.1 -12 none\r\n\r\n";
+  Server proxy(script);
+  const ProbeResult result = Probe(Through(proxy), clock_);
+  ASSERT_TRUE(result.proxy.has_value());
+  EXPECT_EQ(result.proxy->status, 0);
+}
+
+TEST_F(ProbeTest, OfManySchemesTheFirstAreTold) {
+  Server::Script script;
+  script.proxy_answer = "HTTP/1.1 407 no\r\n";
+  for (int i = 0; i < 500; ++i) {
+    script.proxy_answer += "Proxy-Authenticate: Basic\r\n";
+  }
+  script.proxy_answer += "\r\n";
+  Server proxy(script);
+  const ProbeResult result = Probe(Through(proxy), clock_);
+  ASSERT_TRUE(result.proxy.has_value());
+  EXPECT_EQ(result.proxy->status, 407);
+  EXPECT_EQ(result.proxy->schemes.size(), 16u);
+}
+
 TEST(Dial, ANameThatIsNotThereIsNotFound) {
   const RealClock clock;
   ProbeOptions options;

@@ -1,5 +1,6 @@
 #include "mc-service/backup/manifest.h"
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -57,7 +58,7 @@ std::string ToJson(const Manifest& manifest) {
 absl::StatusOr<Manifest> ParseManifest(std::string_view text) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return NoManifest();
-  const int format = Value<int>(json, "format", 0);
+  const auto format = Value<int64_t>(json, "format", 0);
   if (format < 1) return NoManifest();
   if (format > kFormat) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -72,12 +73,17 @@ absl::StatusOr<Manifest> ParseManifest(std::string_view text) {
   manifest.schema_version = Value<int64_t>(json, "schema_version", 0);
   const auto files = json.find("files");
   if (files == json.end() || !files->is_array()) return NoManifest();
+  int64_t total = 0;
   for (const Json& file : *files) {
     if (!file.is_object()) return NoManifest();
     BackedUpFile listed{Value<std::string>(file, "name", ""),
                         Value<int64_t>(file, "bytes", -1),
                         Value<std::string>(file, "sha256", "")};
-    if (!IsPlainName(listed.name) || listed.bytes < 0) return NoManifest();
+    if (!IsPlainName(listed.name) || listed.bytes < 0 ||
+        listed.bytes > std::numeric_limits<int64_t>::max() - total) {
+      return NoManifest();
+    }
+    total += listed.bytes;
     manifest.files.push_back(std::move(listed));
   }
   const auto others = json.find("not_included");

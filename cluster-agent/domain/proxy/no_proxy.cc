@@ -69,6 +69,8 @@ bool SameBits(const NumericAddress& a, const NumericAddress& b, int bits) {
 }  // namespace
 
 std::optional<NumericAddress> ParseNumericAddress(std::string_view text) {
+  // inet_pton would stop at it.
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;
   const std::string copy(text);
   NumericAddress address = {};
   if (inet_pton(AF_INET6, copy.c_str(), address.data()) == 1) return address;

@@ -198,6 +198,7 @@ TEST(NoProxyRule, WhatIsNoRuleIsRefused) {
                            "http://example.com", "10.0.0.0/", "10.0.0/8"}) {
     EXPECT_FALSE(NoProxyRule::Parse(text).ok()) << text;
   }
+  EXPECT_FALSE(NoProxyRule::Parse(std::string("10.0.0.1\0x", 10)).ok());
   EXPECT_TRUE(Matches("*", "anything"));
 }
 
