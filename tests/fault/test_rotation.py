@@ -23,6 +23,11 @@ AGENT_POINTS = (
     "agent.renewal.prove.before", "agent.renewal.prove.after",
     "agent.renewal.confirm.before", "agent.renewal.confirm.after",
     "agent.renewal.file.after")
+# Between the issue and its commit, and between the first use and its.
+SERVICE_POINTS = (
+    "service.issue.before", "service.issue.after",
+    "service.promote.before", "service.promote.after")
+POINTS = AGENT_POINTS + SERVICE_POINTS
 BUDGET_S = 40
 
 arguments = argparse.Namespace(kills=None)
@@ -92,6 +97,20 @@ class RotationTests(pair.PairTest):
         self.start_agent(point)
         return self.await_end(self.agent_.process)
 
+    def kill_service_at(self, point):
+        self.service_.stop()
+        self.service_.env = {"MC_FAILPOINTS": f"{point}=kill@1"}
+        self.service_.start()
+        self.service_.env = None
+        self.start_agent()
+        died = self.await_end(self.service_.process)
+        self.service_.start()
+        return died
+
+    def kill_at(self, point):
+        return (self.kill_agent_at(point) if point in AGENT_POINTS
+                else self.kill_service_at(point))
+
     def kill_agent_at_random(self):
         self.start_agent()
         time.sleep(self.chance.uniform(0, 0.5))
@@ -111,15 +130,15 @@ class RotationTests(pair.PairTest):
         begin = time.monotonic()
         # Every point once at least, and then until the time is over.
         while (sum(kills.values()) < arguments.kills if arguments.kills
-               else turn < len(AGENT_POINTS)
+               else turn < len(POINTS)
                or time.monotonic() - begin < BUDGET_S):
             self.agent_.process.kill()
             self.make_due()
             before = self.state_file("tls.crt").read_bytes()
             kind = turn % 3
-            if turn < len(AGENT_POINTS) or kind == 0:
-                point = AGENT_POINTS[turn % len(AGENT_POINTS)]
-                self.assertTrue(self.kill_agent_at(point),
+            if turn < len(POINTS) or kind == 0:
+                point = POINTS[turn % len(POINTS)]
+                self.assertTrue(self.kill_at(point),
                                 f"{point} was not reached")
                 kills[point] += 1
             elif kind == 1:
