@@ -1,14 +1,17 @@
 """Small messages that want to be large, deep ones, and one byte too many: on
 every listener, to each kind of call, refused with the status that the contract
-names; no row is left, memory stays, and others are served."""
+names; no row is left, memory stays, and others are served. So are streams and
+metadata beyond their bounds."""
 
 import pathlib
+import struct
 import unittest
 
 import grpc
 from missioncontrol.v1 import license_pb2
 
 import pair
+import raw_http2 as h2
 from test_bad_input import row_counts
 from test_foreign_client import ForeignClient, hello
 
@@ -170,6 +173,59 @@ class BombsTest(pair.PairTest):
                 code, _, answers = self.ask("cluster", BEATS, message)
                 self.assertIn(code, (CODE.OK, CODE.INVALID_ARGUMENT))
                 self.assertEqual(answers, [])
+        self.assert_nothing_happened()
+
+    def test_metadata_one_byte_over(self):
+        # As HPACK counts it: 32 bytes for each field besides.
+        for listener, method in self.unary:
+            with self.subTest(method):
+                few = [("x-long", "y" * (15 << 10))]
+                code, reason, _ = self.ask(listener, method, b"", metadata=few)
+                self.assertNotEqual(code, CODE.RESOURCE_EXHAUSTED)
+                many = [("x-long", "y" * (16 << 10))]
+                self.assertEqual(
+                    self.ask(listener, method, b"", metadata=many)[0],
+                    CODE.RESOURCE_EXHAUSTED)
+        self.assert_nothing_happened()
+
+    def test_streams_of_a_connection_are_bounded(self):
+        operator = self.svc.dir / "operator"
+        for listener, method, bound, files in (
+                ("enrollment", "EnrollmentService/Install", 8, ()),
+                ("cluster", "ClusterService/CheckLicense", 64,
+                 (self.client.tls_cert, self.client.tls_key)),
+                ("operator", "FleetService/ListClusters", 256,
+                 (operator / "admin.crt", operator / "admin.key"))):
+            with self.subTest(listener):
+                connection = h2.Connection(
+                    self.svc.ports[listener], self.svc.ca, *files)
+                self.addCleanup(connection.close)
+                pair.eventually(
+                    lambda c=connection: c.pump().frames.get(h2.SETTINGS),
+                    "the settings")
+                settings = connection.frames[h2.SETTINGS][0]
+                told = dict(struct.iter_unpack(">HI", settings))
+                # MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE.
+                self.assertEqual((told[3], told[6]), (bound, 16 << 10))
+                # As many may be, and who does not care is stopped.
+                headers = h2.request_headers(PACKAGE + method)
+
+                def open_streams(first, last, c=connection):
+                    c.send(b"".join(
+                        h2.frame(h2.HEADERS, h2.END_HEADERS, stream, headers)
+                        for stream in range(2 * first - 1, 2 * last, 2)))
+
+                def stopped(c=connection):
+                    return (c.pump().over or c.frames.get(h2.RST_STREAM)
+                            or c.frames.get(h2.GOAWAY))
+                open_streams(1, bound)
+                connection.send(h2.frame(h2.PING, payload=bytes(8)))
+                pair.eventually(
+                    lambda c=connection: c.pump().frames.get(h2.PING),
+                    "the ping's answer")
+                self.assertFalse(stopped())
+                open_streams(bound + 1, bound + 1)
+                pair.eventually(stopped, "it is stopped")
         self.assert_nothing_happened()
 
     @staticmethod

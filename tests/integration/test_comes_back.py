@@ -27,6 +27,9 @@ class ComesBackTest(SiteTest):
                         "the agent has another certificate")
         self.wait_connected()
         self.wait_for_all()
+        # Two keys followed one: the vendor is told.
+        self.assertIn("cloneSuspectedAt", self.svc.mcctl_json(
+            "cluster", "show", self.site.cluster_id())["cluster"])
 
     def test_a_disk_that_was_restored_comes_back(self):
         self.both()
