@@ -162,8 +162,9 @@ class CredentialsTest(pair.PairTest):
         # The disk that was restored has both: the password and its key.
         own = (client.tls_cert, client.tls_key)
         self.assertEqual(self.recover(client, before, proof=own)[0], GOOD)
-        # Digests alone are kept, also of what was issued since.
+        # Digests alone are kept, and none of it is logged.
         kept = b"".join(p.read_bytes() for p in self.svc.dir.glob("store.db*"))
+        kept += self.svc.process.log.read_bytes()
         for password in (before, renewed.password):
             self.assertNotIn(password.encode(), kept)
 

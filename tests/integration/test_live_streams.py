@@ -9,6 +9,8 @@ import uuid
 
 import grpc
 from missioncontrol.v1 import (
+    fleet_exchanges_pb2,
+    fleet_service_pb2_grpc,
     health_pb2,
     heartbeat_pb2,
     license_pb2,
@@ -123,6 +125,13 @@ class LiveStreamsTest(pair.PairTest):
             return error.code(), pair.error_reason(error)
         return grpc.StatusCode.OK, None
 
+    def operator_for(self, seconds):
+        """FleetService as the admin, whose certificate ends so soon."""
+        cert, key = identities.Authority.of(self.svc, "operator").issue(
+            "URI:spiffe://test.example/operator/admin", end_s=seconds)
+        return fleet_service_pb2_grpc.FleetServiceStub(
+            self.svc.channel("operator", cert, key))
+
     def test_end_with_their_identity_and_say_why(self):
         open_ones = []
 
@@ -144,6 +153,10 @@ class LiveStreamsTest(pair.PairTest):
             end[name] = time.monotonic() + LIFE_S
             watch(name, "MUST_RECOVER", client, end[name], files)
         talker = open_ones[-2][2]
+        operator = self.operator_for(LIFE_S)
+        watching = self.keep(Stream(lambda _: operator.WatchExchanges(
+            fleet_exchanges_pb2.WatchExchangesRequest())))
+        operator_end = time.monotonic() + LIFE_S
         watch("a revoked one", "IDENTITY_REVOKED", revoked, None)
         watch("one that was taken over", "MUST_REENROLL", lost, None)
         # Its beats have gone over to the new certificate.
@@ -185,6 +198,11 @@ class LiveStreamsTest(pair.PairTest):
                 if since != ended_at:
                     self.assertGreater(stream.ended_at, since - 2)
                 self.assertEqual(self.license_answer(stub), (DENIED, reason))
+        # An operator has no password to recover with.
+        self.assertEqual(
+            watching.end(operator_end + BOUND_S - time.monotonic()),
+            (grpc.StatusCode.UNAUTHENTICATED, "IDENTITY_MISSING"))
+        self.assertGreater(watching.ended_at, operator_end - 2)
         print(f"streams ended within {max(took):.1f} s", flush=True)
         # New connections do not get that far; the password does.
         files = identities.ends_in(self.svc, expiring, -1)
