@@ -199,7 +199,9 @@ class EdgeTests(pair.PairTest):
             line["peer"] for line in self.log_lines("connection was cut")])
 
     def test_slow_reader(self):
-        self.start(limits={"slow_reader_timeout": "2s"})
+        # What so many calls would be cut for comes later than what is tested.
+        self.start(limits={"slow_reader_timeout": "2s",
+                           "calls_per_second_per_cluster": 1000})
         slow = self.connect(receive_buffer=2304)
         # Each is answered, and no answer is read.
         slow.settimeout(pair.PATIENCE_S)
