@@ -1,7 +1,5 @@
 #include "cluster-agent/cli/doctor_command.h"
 
-#include <grpc/support/log.h>
-
 #include <cstdlib>
 #include <iostream>
 #include <string>
@@ -9,13 +7,12 @@
 #include "absl/strings/str_format.h"
 #include "cluster-agent/cli/json.h"
 #include "cluster-agent/doctor/doctor.h"
+#include "common/rpc/grpc_log.h"
 #include "common/time/clock.h"
 #include "google/protobuf/struct.pb.h"
 
 namespace mc::agent {
 namespace {
-
-void SilenceGrpc(gpr_log_func_args*) {}
 
 const char* Name(Outcome outcome) {
   switch (outcome) {
@@ -71,7 +68,7 @@ absl::Status PrintJsonResults(const CheckResults& results) {
 }  // namespace
 
 absl::Status RunDoctor(const CommonArguments& common, int& exit_code) {
-  gpr_set_log_function(SilenceGrpc);
+  SetGrpcLog(nullptr);
   const RealClock clock;
   DoctorOptions options;
   options.config_file = common.config_file;
