@@ -26,7 +26,6 @@ uint64_t Draw::Next() {
 }  // namespace mc::fuzz
 
 int LLVMFuzzerInitialize(int*, char***) {
-  google::protobuf::SetLogHandler(nullptr);
   mc::InitLog({.level = mc::LogLevel::kError, .file = "/dev/null"});
   return 0;
 }
