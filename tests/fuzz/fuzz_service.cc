@@ -1,12 +1,9 @@
 // What clusters send to the service, through the rules to a store in memory.
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "common/crypto/authority.h"
-#include "common/crypto/certificate.h"
-#include "common/crypto/csr.h"
 #include "common/crypto/digest.h"
 #include "common/crypto/document.h"
 #include "common/crypto/license_key.h"
@@ -30,6 +27,7 @@
 #include "missioncontrol/v1/cluster_service.pb.h"
 #include "missioncontrol/v1/enrollment_service.pb.h"
 #include "missioncontrol/v1/fleet_clusters.pb.h"
+#include "tests/fuzz/cluster_identity.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/names.h"
 
@@ -98,24 +96,6 @@ const DocumentSigner& Signer() {
   return signer;
 }
 
-// The digest of the key that the cluster has at first.
-const std::string& OwnKey() {
-  static const auto& digest = *new std::string(
-      Sha256(PrivateKey::FromPem(kClusterKey)->PublicSpkiDer()));
-  return digest;
-}
-
-// What leaves the service is told in the terms of the contract.
-void CheckRefusal(const absl::Status& status) {
-  if (status.ok()) return;
-  Require(ReasonOf(status) != v1::ERROR_REASON_UNSPECIFIED,
-          "what is refused has a reason");
-  for (const char* secret : {kLicenseKey, kPassword, kEnrollmentToken}) {
-    Require(status.message().find(secret) == absl::string_view::npos,
-            "errors hold no secret");
-  }
-}
-
 // A field that every message of a caller has passed.
 bool Passes(const Message& message) {
   const absl::Status checked = CheckMessage(message);
@@ -132,13 +112,6 @@ service::License OtherLicense(std::string id, const char* key,
   license.enrollment_policy = policy;
   return license;
 }
-
-// A key of the cluster, as its handshakes show it.
-struct Identity {
-  std::string digest;
-  std::string serial;
-  absl::Time not_after;
-};
 
 class Service : public Session {
  public:
@@ -163,9 +136,9 @@ class Service : public Session {
                .expires_at = clock_.Now() + absl::Hours(24)}));
           auto cluster = writer.GetCluster(kCluster);
           if (!cluster.ok()) return cluster.status();
-          cluster->tls_key_digest = own_.digest;
-          cluster->certificate_serial = own_.serial;
-          cluster->certificate_not_after = own_.not_after;
+          cluster->tls_key_digest = identity_.own().digest;
+          cluster->certificate_serial = identity_.own().serial;
+          cluster->certificate_not_after = identity_.own().not_after;
           cluster->password_digest = Sha256(kPassword);
           done.Update(writer.PutCluster(*cluster));
           return done;
@@ -192,10 +165,12 @@ class Service : public Session {
       case kRegister:
         return Register(static_cast<const v1::RegisterRequest&>(message));
       case kRecover:
-        return Recover(
+        return identity_.Recover(
             static_cast<const v1::RecoverCertificateRequest&>(message));
       case kCheckLicense:
-        return CheckLicense();
+        identity_.Connect();
+        return Require(license_.Check(kCluster).ok(),
+                       "a registered cluster is told of its license");
       case kCheckUpdates:
         return CheckRefusal(
             updates_
@@ -203,7 +178,8 @@ class Service : public Session {
                        static_cast<const v1::CheckUpdatesRequest&>(message))
                 .status());
       case kRenew:
-        return Renew(static_cast<const v1::RenewCertificateRequest&>(message));
+        return identity_.Renew(
+            static_cast<const v1::RenewCertificateRequest&>(message));
       default:
         // Not supported yet: what passed is answered so, whatever it is.
         return;
@@ -252,72 +228,6 @@ class Service : public Session {
                 other.cluster_id() == request.cluster_id() ||
                 !enrollment_.Register(other).ok(),
             "a token lets one cluster in");
-  }
-
-  static Identity CheckCertificate(std::string_view certificate_der,
-                                   std::string_view request_der,
-                                   std::string_view cluster_id) {
-    const auto certificate = ParseCertificateDer(certificate_der);
-    const auto request = ParseCsrDer(request_der);
-    Require(certificate.ok() && request.ok() && !certificate->is_ca &&
-                certificate->spki_sha256 == Sha256(request->spki_der) &&
-                certificate->uri_sans ==
-                    std::vector<std::string>{"spiffe://example.com/cluster/" +
-                                             std::string(cluster_id)},
-            "a certificate is of the key and the cluster that asked");
-    return {certificate->spki_sha256, certificate->serial_hex,
-            certificate->not_after};
-  }
-
-  absl::Status Use(const Identity& identity) {
-    return renewals_.Admit({.cluster_id = kCluster,
-                            .tls_key_digest = identity.digest,
-                            .certificate_serial = identity.serial,
-                            .not_after = identity.not_after});
-  }
-
-  void Issued(const std::string& certificate, const std::string& request,
-              const std::string& password) {
-    issued_ = CheckCertificate(certificate, request, kCluster);
-    Require(passwords_.insert(password).second, "every password is new");
-  }
-
-  void Renew(const v1::RenewCertificateRequest& request) {
-    const auto answer = renewals_.Renew(kCluster, own_.digest, request);
-    if (!answer.ok()) return CheckRefusal(answer.status());
-    Issued(answer->cluster_certificate(), request.certificate_signing_request(),
-           answer->password());
-    follows_own_ = used_.count(issued_->digest) == 0;
-    Require(Use(own_).ok(), "a key is good until the one that follows is used");
-  }
-
-  void Recover(const v1::RecoverCertificateRequest& request) {
-    const auto answer = renewals_.Recover(request);
-    if (!answer.ok()) return CheckRefusal(answer.status());
-    Require(request.user_name() == absl::StrCat("cluster-", kCluster) &&
-                passwords_.count(request.password()) > 0,
-            "who recovers has the password");
-    Issued(answer->cluster_certificate(), request.certificate_signing_request(),
-           answer->password());
-    follows_own_ = false;
-  }
-
-  // As an agent uses a new certificate for the first time.
-  void CheckLicense() {
-    if (issued_.has_value()) {
-      const absl::Status used = Use(*issued_);
-      CheckRefusal(used);
-      if (used.ok()) {
-        Require(Use(*issued_).ok(), "a key that was used is good");
-        Require(!follows_own_ || !Use(own_).ok(),
-                "the use of a key is the end of the one before");
-        own_ = *issued_;
-        used_.insert(own_.digest);
-      }
-      issued_.reset();
-    }
-    Require(license_.Check(kCluster).ok(),
-            "a registered cluster is told of its license");
   }
 
   void Adopt(const v1::AdoptClusterRequest& request) {
@@ -427,12 +337,7 @@ class Service : public Session {
                                 .clock = &clock_,
                                 .on_conflict = nullptr}};
   service::Presence presence_{{.store = &store_, .on_clone = nullptr}};
-  Identity own_{OwnKey(), "01", clock_.Now() + absl::Hours(720)};
-  std::set<std::string> used_{own_.digest};
-  std::optional<Identity> issued_;
-  // It is new, and was asked for with the key that is in use.
-  bool follows_own_ = false;
-  std::set<std::string> passwords_{kPassword};
+  ClusterIdentity identity_{&renewals_, clock_.Now()};
   bool accepted_usage_ = false;
 };
 

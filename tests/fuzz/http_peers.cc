@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -48,6 +49,8 @@ void CloseAtOnce(int fd) {
 class ApiServer {
  public:
   ApiServer() : context_(::SSL_CTX_new(TLS_server_method())) {
+    // A client that goes early ends no process.
+    ::signal(SIGPIPE, SIG_IGN);
     const absl::Time now = clock_.Now();
     const auto ca = CertificateAuthority::Create(
         "kubernetes", now - absl::Hours(1), now + absl::Hours(24 * 365));
