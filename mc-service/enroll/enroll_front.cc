@@ -2,7 +2,6 @@
 
 #include <grpc/grpc.h>
 #include <grpcpp/grpcpp.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -14,7 +13,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/lifecycle/lifecycle.h"
 #include "common/metrics/metrics.h"
 #include "common/metrics/metrics_server.h"
 #include "common/time/proto_time.h"
@@ -26,6 +24,7 @@
 #include "mc-service/edge/frame_limits.h"
 #include "mc-service/edge/listener.h"
 #include "mc-service/edge/listener_tls.h"
+#include "mc-service/edge/service_metrics.h"
 #include "mc-service/enroll/enrollment_limits.h"
 #include "mc-service/enroll/front_service.h"
 
@@ -188,10 +187,7 @@ class RunningFront : public EnrollFront {
     metrics_.AddGauge("front_service_reached",
                       "1 while the front is connected with the service.",
                       [this] { return ReachesTheService() ? 1.0 : 0.0; });
-    metrics_.AddGauge("open_descriptors", "Descriptors that are open.",
-                      [] { return OpenDescriptors(); });
-    metrics_.AddGauge("descriptor_limit", "Descriptors that may be open.",
-                      [] { return ::sysconf(_SC_OPEN_MAX); });
+    AddDescriptorFigures(&metrics_);
   }
 
   const Options options_;
