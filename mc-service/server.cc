@@ -16,13 +16,9 @@
 #include "common/metrics/metrics_server.h"
 #include "common/time/proto_time.h"
 #include "common/time/timer_queue.h"
-#include "common/tls/guard_reads.h"
 #include "mc-service/durable_parts.h"
-#include "mc-service/edge/edge_metrics.h"
-#include "mc-service/edge/edge_settings.h"
-#include "mc-service/edge/frame_limits.h"
-#include "mc-service/edge/listener.h"
 #include "mc-service/edge/listener_tls.h"
+#include "mc-service/edge/listeners.h"
 #include "mc-service/edge/store_metrics.h"
 #include "mc-service/enroll/front_link.h"
 #include "mc-service/server_figures.h"
@@ -35,17 +31,16 @@ constexpr absl::Duration kUpkeepInterval = absl::Hours(1);
 // A service that has just started has its clusters to answer.
 constexpr absl::Duration kFirstUpkeep = absl::Minutes(1);
 
-// Between two looks at the files of certificates and authorities.
-constexpr absl::Duration kTlsInterval = absl::Seconds(2);
-
 class RunningServer : public Server {
  public:
   explicit RunningServer(Options options)
       : options_(std::move(options)), store_metrics_(&metrics_) {}
   ~RunningServer() override {
     Drain();
-    listeners_.clear();
-    StopGuardingReads();
+    // It reads the listeners' figures, and calls reach the graph until the
+    // listeners have ended.
+    metrics_server_ = nullptr;
+    listeners_.End();
   }
 
   absl::Status Open() {
@@ -74,13 +69,11 @@ class RunningServer : public Server {
     graph_->streams.Drain();
     const absl::Time deadline =
         options_.clock->Now() + *FromProto(values().drain_timeout());
-    std::vector<std::thread> threads;
-    for (const auto& listener : listeners_) {
-      threads.emplace_back(
-          [&listener, deadline] { listener->Shutdown(deadline); });
-    }
-    if (front_link_ != nullptr) front_link_->Shutdown(deadline);
-    for (std::thread& thread : threads) thread.join();
+    std::thread link([this, deadline] {
+      if (front_link_ != nullptr) front_link_->Shutdown(deadline);
+    });
+    listeners_.Shutdown(deadline);
+    link.join();
     // No call is open any more: what is in memory now is all there is.
     if (timers_.has_value()) timers_->Stop();
     Flush();
@@ -108,7 +101,7 @@ class RunningServer : public Server {
         ServiceGraph::Surroundings{.values = values(),
                                    .clock = options_.clock,
                                    .metrics = &metrics_,
-                                   .listeners = &listener_table_},
+                                   .listeners = &listeners_},
         *std::move(durable));
     AddServerFigures(options_.configuration, options_.clock->Now(), *graph_,
                      store_metrics_, &metrics_);
@@ -127,31 +120,31 @@ class RunningServer : public Server {
   }
 
   absl::Status Listen() {
-    GuardFrames(values().limits().calls_per_second_per_cluster(),
-                options_.clock, &metrics_);
-    const config::Listeners& listeners = values().listeners();
-    descriptors_ = DescriptorsForConnections();
-    absl::Status status =
-        values().has_enrollment_front()
-            ? ListenForFront()
-            : Listen(Listener::kEnrollment, listeners.enrollment(),
-                     &graph_->enrollment_service,
-                     v1::EnrollmentService::service_full_name(),
-                     ports_.enrollment);
-    status.Update(Listen(
-        Listener::kCluster, listeners.cluster(), &graph_->cluster_service,
-        v1::ClusterService::service_full_name(), ports_.cluster));
-    status.Update(Listen(
-        Listener::kOperator, listeners.operator_(), &graph_->fleet_service,
-        v1::FleetService::service_full_name(), ports_.operator_));
-    std::vector<EdgeFigures> figures;
-    for (const auto& each : listeners_) {
-      figures.push_back(
-          {std::string(ListenerName(each->listener())),
-           [listener = each.get()] { return listener->figures(); }});
+    const bool front = values().has_enrollment_front();
+    std::vector<Listeners::Served> served = {
+        {.listener = Listener::kCluster,
+         .service = &graph_->cluster_service,
+         .service_name = v1::ClusterService::service_full_name(),
+         .admit = std::bind_front(&MayBegin, &graph_->call_limit)},
+        {.listener = Listener::kOperator,
+         .service = &graph_->fleet_service,
+         .service_name = v1::FleetService::service_full_name()}};
+    if (!front) {
+      served.push_back(
+          {.listener = Listener::kEnrollment,
+           .service = &graph_->enrollment_service,
+           .service_name = v1::EnrollmentService::service_full_name()});
     }
-    if (status.ok()) AddEdgeFigures(std::move(figures), &metrics_);
-    return status;
+    absl::Status status = front ? ListenForFront() : absl::OkStatus();
+    if (status.ok()) {
+      status =
+          listeners_.Start(values(), served, &*tls_, options_.clock, &metrics_);
+    }
+    if (!status.ok()) return status;
+    if (!front) ports_.enrollment = listeners_.port(Listener::kEnrollment);
+    ports_.cluster = listeners_.port(Listener::kCluster);
+    ports_.operator_ = listeners_.port(Listener::kOperator);
+    return absl::OkStatus();
   }
 
   // Instead of the enrollment listener, which is the front's.
@@ -164,34 +157,6 @@ class RunningServer : public Server {
          .service = &graph_->enrollment_service});
     if (!link.ok()) return link.status();
     front_link_ = *std::move(link);
-    return absl::OkStatus();
-  }
-
-  absl::Status Listen(Listener listener, const config::Listener& settings,
-                      grpc::Service* service, const char* service_name,
-                      int& port) {
-    auto credentials = tls_->Add(listener, settings);
-    if (!credentials.ok()) return credentials.status();
-    ListenerServer::Options options;
-    options.listener = listener;
-    options.address = settings.address();
-    options.credentials = *std::move(credentials);
-    options.reflection = settings.reflection();
-    options.clock = options_.clock;
-    options.max_message_bytes = values().limits().max_message_bytes();
-    options.memory_quota_bytes = values().limits().memory_quota_bytes();
-    options.limits = AcceptorLimits(values().limits(), listener, descriptors_);
-    options.proxies = Proxies(settings);
-    options.services = {service};
-    if (listener == Listener::kCluster) {
-      options.admit = std::bind_front(&MayBegin, &graph_->call_limit);
-    }
-    options.service_names = {service_name};
-    auto started = ListenerServer::Start(options);
-    if (!started.ok()) return started.status();
-    port = (*started)->port();
-    listener_table_.Add(started->get());
-    listeners_.push_back(*std::move(started));
     return absl::OkStatus();
   }
 
@@ -211,7 +176,7 @@ class RunningServer : public Server {
 
   void SetServing(bool serving) {
     serving_ = serving;
-    for (const auto& listener : listeners_) listener->SetServing(serving);
+    listeners_.SetServing(serving);
   }
 
   void Flush() {
@@ -253,7 +218,7 @@ class RunningServer : public Server {
   }
 
   void ScheduleTls() {
-    timers_->ScheduleAfter(kTlsInterval, [this] {
+    timers_->ScheduleAfter(ListenerTls::kPollInterval, [this] {
       tls_->Poll();
       ScheduleTls();
     });
@@ -265,12 +230,10 @@ class RunningServer : public Server {
   bool drained_ = false;
   Metrics metrics_;
   StoreMetrics store_metrics_;
-  ListenerTable listener_table_;
+  // Below it what its servers call, which goes when they have ended.
+  Listeners listeners_;
   std::unique_ptr<ServiceGraph> graph_;
   std::optional<ListenerTls> tls_;
-  // For connections.
-  int64_t descriptors_ = 0;
-  std::vector<std::unique_ptr<ListenerServer>> listeners_;
   std::unique_ptr<FrontLink> front_link_;
   std::optional<TimerQueue> timers_;
   std::unique_ptr<MetricsServer> metrics_server_;

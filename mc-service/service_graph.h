@@ -34,7 +34,7 @@
 #include "mc-service/durable_parts.h"
 #include "mc-service/edge/call_limit.h"
 #include "mc-service/edge/guard.h"
-#include "mc-service/edge/listener.h"
+#include "mc-service/edge/listeners.h"
 #include "mc-service/edge/refused_identities.h"
 #include "mc-service/enroll/enrollment_limits.h"
 
@@ -55,7 +55,7 @@ struct ServiceGraph {
     const Clock* clock;
     Metrics* metrics;
     // Where callers really are, and how they are cut; filled later.
-    const ListenerTable* listeners;
+    const Listeners* listeners;
   };
 
   // Between two calls of gaps.Sweep() and streams.TickAll(), which whoever runs

@@ -31,8 +31,7 @@ Guard::Options ServiceGraph::GuardOptions() {
   };
   options.clock = around.clock;
   options.identities = &identities;
-  options.real_peer =
-      std::bind_front(&ListenerTable::RealPeer, around.listeners);
+  options.real_peer = std::bind_front(&Listeners::RealPeer, around.listeners);
   return options;
 }
 
