@@ -50,7 +50,7 @@ absl::Status InitCommand(InitOptions options) {
   const bool there = FileExists(StateLayout(options.directory).ConfigFile());
   absl::Status status = Init(options);
   if (status.ok() && !there) {
-    std::cout << NextSteps(StateLayout(options.directory));
+    std::cout << NextSteps(options);
   }
   return status;
 }
