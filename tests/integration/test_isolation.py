@@ -15,7 +15,7 @@ from missioncontrol.v1 import heartbeat_pb2, reports_pb2
 
 import pair
 import reflected
-from authority import Authority
+from identities import Authority
 from ownership import Store, id_fields, put, renamed, shape
 from tenants import Values, conversations
 from test_foreign_client import ForeignClient
@@ -23,6 +23,9 @@ from test_foreign_client import ForeignClient
 DENIED = grpc.StatusCode.PERMISSION_DENIED
 LISTENERS = ("enrollment", "cluster", "operator")
 ROLES = ("viewer", "operator", "admin")
+DAY_S = 86400
+EXPIRED = {"start_s": -30 * DAY_S, "end_s": -DAY_S}
+NOT_YET = {"start_s": DAY_S, "end_s": 30 * DAY_S}
 UNSUPPORTED = (grpc.StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED_YET")
 # An ID that is claimed by naming it must be answered for where it is taken.
 CLAIMED = "missioncontrol.v1.RegisterRequest.cluster_id"
@@ -152,23 +155,22 @@ class IsolationTest(pair.PairTest):
 
     def test_strangers_on_every_rpc(self):
         svc = self.svc
-        ca = {name: Authority(self.folder, svc.dir / "ca" / f"{name}-ca.crt",
-                              svc.dir / "ca" / f"{name}-ca.key")
+        ca = {name: Authority.of(svc, name)
               for name in ("cluster", "operator")}
-        another = Authority(self.folder)
-        cluster = f"spiffe://test.example/cluster/{self.a.cluster_id}"
-        admin = "spiffe://test.example/operator/admin"
+        another = Authority.unknown(self.folder)
+        cluster = f"URI:spiffe://test.example/cluster/{self.a.cluster_id}"
+        admin = "URI:spiffe://test.example/operator/admin"
         revoked = self.tenant("Revoked")
         svc.mcctl("cluster", "revoke", revoked.cluster_id)
-        unknown = f"spiffe://test.example/cluster/{uuid.uuid4()}"
+        unknown = f"URI:spiffe://test.example/cluster/{uuid.uuid4()}"
         strangers = {
             "cluster": {
                 "none": (None, None),
                 "of another CA": another.issue(cluster, key=self.a.tls_key),
-                "expired": ca["cluster"].issue(cluster, key=self.a.tls_key,
-                                               days=(-30, -1)),
-                "not yet valid": ca["cluster"].issue(cluster, key=self.a.tls_key,
-                                                     days=(2, 30)),
+                "expired": ca["cluster"].issue(
+                    cluster, key=self.a.tls_key, **EXPIRED),
+                "not yet valid": ca["cluster"].issue(
+                    cluster, key=self.a.tls_key, **NOT_YET),
                 "revoked": (revoked.tls_cert, revoked.tls_key),
                 "an operator's": self.admin,
                 "not registered": ca["cluster"].issue(unknown),
@@ -181,13 +183,13 @@ class IsolationTest(pair.PairTest):
             "operator": {
                 "none": (None, None),
                 "of another CA": another.issue(admin, key=self.admin[1]),
-                "expired": ca["operator"].issue(admin, key=self.admin[1],
-                                                days=(-30, -1)),
-                "not yet valid": ca["operator"].issue(admin, key=self.admin[1],
-                                                      days=(2, 30)),
+                "expired": ca["operator"].issue(
+                    admin, key=self.admin[1], **EXPIRED),
+                "not yet valid": ca["operator"].issue(
+                    admin, key=self.admin[1], **NOT_YET),
                 "a cluster's": (self.a.tls_cert, self.a.tls_key),
                 "not known": ca["operator"].issue(
-                    "spiffe://test.example/operator/nobody"),
+                    "URI:spiffe://test.example/operator/nobody"),
                 "of another trust domain": ca["operator"].issue(
                     admin.replace("test.example", "other.example"),
                     key=self.admin[1]),
@@ -245,8 +247,7 @@ class IsolationTest(pair.PairTest):
                  if m.service.startswith("missioncontrol.")]
         self.assertEqual({m.name for m in fleet}, set(needed))
         self.assertEqual(set(needed.values()), set(ROLES))
-        ca = Authority(self.folder, self.svc.dir / "ca" / "operator-ca.crt",
-                       self.svc.dir / "ca" / "operator-ca.key")
+        ca = Authority.of(self.svc, "operator")
         with sqlite3.connect(self.store.path, timeout=pair.PATIENCE_S) as db:
             for number, role in enumerate(ROLES, 1):
                 db.execute("INSERT INTO operator (name, role) VALUES (?, ?)",
@@ -254,7 +255,8 @@ class IsolationTest(pair.PairTest):
         before = self.store.rows()
         allowed = []
         for role in ROLES:
-            identity = ca.issue(f"spiffe://test.example/operator/the-{role}")
+            identity = ca.issue(
+                f"URI:spiffe://test.example/operator/the-{role}")
             with self.svc.channel("operator", *identity) as channel:
                 for method in fleet:
                     with self.subTest(role=role, method=method.name):

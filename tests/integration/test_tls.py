@@ -12,7 +12,7 @@ import urllib.request
 from missioncontrol.v1 import license_pb2
 
 import pair
-from authority import Authority
+from identities import Authority
 from test_foreign_client import ForeignClient, openssl, pem
 
 
@@ -108,10 +108,6 @@ class TlsTest(pair.PairTest):
         self.port = self.server.ports["cluster"]
         self.ca = self.server.dir / "ca"
 
-    def authority(self, name):
-        return Authority(self.folder, self.ca / f"{name}.crt",
-                         self.ca / f"{name}.key")
-
     def metrics(self):
         url = f"http://127.0.0.1:{self.server.ports['metrics']}/metrics"
         with urllib.request.urlopen(url, timeout=pair.PATIENCE_S) as answer:
@@ -132,22 +128,22 @@ class TlsTest(pair.PairTest):
                         self.server.config)
 
     def test_who_gets_through(self):
-        uri = f"spiffe://test.example/cluster/{self.client.cluster_id}"
-        cluster = self.authority("cluster-ca")
-        other = self.authority("operator-ca")
+        uri = f"URI:spiffe://test.example/cluster/{self.client.cluster_id}"
+        cluster = Authority.of(self.server, "cluster")
+        other = Authority.of(self.server, "operator")
         self.assertTrue(speaks_http2(self.port, self.client.tls_cert,
                                      self.client.tls_key))
         refused = {
             "without": (None, None),
             "other CA": other.issue(uri),
             "authority": cluster.issue(uri, ca=True),
-            "expired": cluster.issue(uri, days=(-30, -1)),
-            "not yet": cluster.issue(uri, days=(2, 30)),
+            "expired": cluster.issue(uri, start_s=-7200, end_s=-3600),
+            "not yet": cluster.issue(uri, start_s=3600, end_s=7200),
             "other trust domain": cluster.issue(
                 uri.replace("test.example", "other.example")),
             "operator": cluster.issue(
-                "spiffe://test.example/operator/admin"),
-            "no identity": cluster.issue("https://test.example/"),
+                "URI:spiffe://test.example/operator/admin"),
+            "no identity": cluster.issue("URI:https://test.example/"),
         }
         for name, files in refused.items():
             with self.subTest(name):
@@ -200,7 +196,8 @@ class TlsTest(pair.PairTest):
         self.assertIn("no renegotiation", asked)
 
     def replace_server_certificate(self):
-        issued = self.authority("server-ca").issue(dns="localhost")
+        issued = Authority.of(self.server, "server").issue(
+            "DNS:localhost", usage="serverAuth")
         server = self.server.dir / "server"
         issued[1].rename(server / "server.key")
         issued[0].rename(server / "server.crt")
@@ -217,8 +214,8 @@ class TlsTest(pair.PairTest):
         end = openssl("x509", "-noout", "-enddate", "-in",
                       self.server.dir / "server" / "server.crt").decode()
         seconds = ssl.cert_time_to_seconds(end.strip().partition("=")[2])
-        self.assertIn("mission_control_certificate_not_after_seconds{certificate"
-                      f'="cluster listener"}} {seconds}', self.metrics())
+        self.assertIn("certificate_not_after_seconds{certificate="
+                      f'"cluster listener"}} {seconds}', self.metrics())
 
     def test_broken_pair_is_refused(self):
         caller = self.call_all_the_time(self.client)
