@@ -198,7 +198,7 @@ void IdentityKeeper::Run(uint64_t round) {
   if (step != Step::kIdle) options_.board->Attempted(Exchange::kCertificate);
   switch (step) {
     case Step::kIdle:
-      return Done(absl::ZeroDuration());
+      return Rest();
     case Step::kRenew:
       return Renew();
     case Step::kRecover:
@@ -216,11 +216,15 @@ void IdentityKeeper::Run(uint64_t round) {
 void IdentityKeeper::Done(absl::Duration pause) {
   absl::MutexLock lock(&mutex_);
   busy_ = false;
-  if (pause > absl::ZeroDuration()) return Schedule(pause);
+  Schedule(pause);
+}
+
+void IdentityKeeper::Rest() {
+  absl::MutexLock lock(&mutex_);
+  busy_ = false;
   const absl::Duration now = options_.clock->SinceBoot();
-  // Nothing is left to do but to wait for the renewal, or for the moment from
-  // which the service may be asked; unless somebody has wished for another
-  // connection meanwhile.
+  // Until the renewal, or the moment from which the service may be asked;
+  // unless somebody has wished for another connection meanwhile.
   absl::Duration wait =
       std::max(renews_at_ - options_.clock->Now(), renew_from_ - now);
   if (recover_) {
@@ -260,8 +264,6 @@ void IdentityKeeper::Failed(const absl::Status& status, bool asked) {
                                               options_.draw))
                 : backoff_.Next(at_least);
     if (recover_) pause = std::max(pause, ask_from_ - now);
-    // Zero would be the end of the work.
-    pause = std::max(pause, absl::Milliseconds(1));
   }
   if (refused) options_.board->SetIdentity(status);
   TellNearEnd();

@@ -105,6 +105,8 @@ class IdentityKeeper {
 
   // The step is over; the next one is looked for after the pause.
   void Done(absl::Duration pause) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same, where nothing is left to do now.
+  void Rest() ABSL_LOCKS_EXCLUDED(mutex_);
   void Failed(const absl::Status& status, bool asked)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // The service said of this identity what only a person can change.

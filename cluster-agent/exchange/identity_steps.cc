@@ -242,7 +242,7 @@ void IdentityKeeper::Proven(std::shared_ptr<ClusterLink> link, bool renewed,
   if (renewed) return Confirm();
   options_.board->Succeeded(Exchange::kCertificate);
   LogInfo("connected anew with the CAs of service.ca_file");
-  Done(absl::ZeroDuration());
+  Rest();
 }
 
 void IdentityKeeper::Reject() {
@@ -274,7 +274,7 @@ void IdentityKeeper::Confirm() {
   }
   options_.board->Succeeded(Exchange::kCertificate);
   if (options_.events != nullptr) options_.events->Raise(std::move(event));
-  Done(absl::ZeroDuration());
+  Rest();
 }
 
 }  // namespace mc::agent

@@ -21,6 +21,8 @@ struct Limits {
 
 constexpr int kMaxMetadataBytes = 8 << 10;
 constexpr absl::Duration kHandshakeTimeout = absl::Seconds(10);
+// What gRPC may hold for all connections of a port.
+constexpr size_t kMemory = 64 << 20;
 
 // Whoever comes to the join port is unknown: a call or two, then good-bye. A
 // node's connection ends now and then, so that its certificate is looked at.
@@ -55,6 +57,9 @@ void SetArguments(const Limits& limits, grpc::ServerBuilder& builder) {
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.SetMaxReceiveMessageSize(limits.max_message_bytes);
+  grpc::ResourceQuota quota("site");
+  quota.Resize(kMemory);
+  builder.SetResourceQuota(quota);
 }
 
 std::shared_ptr<grpc::ServerCredentials> Credentials(const SiteDeps& deps,
