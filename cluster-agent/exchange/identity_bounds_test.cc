@@ -53,6 +53,21 @@ TEST_F(IdentityKeeperTest, TheHandshakeIsNotLookedAtWithoutNeed) {
   EXPECT_EQ(service_->counts().recoveries, 0);
 }
 
+TEST_F(IdentityKeeperTest, ARefusalIsForgottenWhereTheCertificateIsGood) {
+  Start();
+  Settle();
+  service_->ForgetPasswords();
+  process_->handshake_refused = true;
+  process_->keeper->NotedUnreachable(Away());
+  clock_.Advance(absl::Minutes(1));
+  process_->keeper->NotedUnreachable(Away());
+  ASSERT_TRUE(Eventually([&] { return Status().waiting_for() != ""; }));
+  EXPECT_THAT(Status().waiting_for(), HasSubstr("re-open the registration"));
+  Settle();
+  process_->keeper->Noted(Call());
+  EXPECT_EQ(Status().waiting_for(), "");
+}
+
 // Nothing of it is kept, the old certificate stays in use, and the service is
 // not asked for another key each time.
 TEST_F(IdentityKeeperTest, AForgedAnswerIsRefusedAndAskedForAgain) {

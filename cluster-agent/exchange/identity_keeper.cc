@@ -303,6 +303,7 @@ void IdentityKeeper::Resume() {
     absl::MutexLock lock(&mutex_);
     stopped_ = absl::OkStatus();
   }
+  options_.board->Withdrawn(Exchange::kCertificate);
   Tell();
 }
 
