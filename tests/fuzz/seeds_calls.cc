@@ -91,6 +91,31 @@ v1::StreamReportsRequest HostHour(uint64_t epoch, uint64_t sequence,
   return request;
 }
 
+// Its documents say the same as the typed copies; the target signs them.
+v1::CheckUpdatesResponse Updates(testing::MessageFiller& filler) {
+  auto updates = filler.Make<v1::CheckUpdatesResponse>();
+  v1::ReleaseDocument release;
+  release.set_kind(v1::DOCUMENT_KIND_RELEASE);
+  release.set_component(v1::COMPONENT_CLUSTER);
+  v1::ClusterUpdate& cluster = *updates.mutable_cluster();
+  release.set_version(cluster.version());
+  release.set_description(cluster.description());
+  *release.add_artifacts() = cluster.artifact();
+  release.set_minimum_required_version(cluster.minimum_required_version());
+  *release.mutable_announced_at() = cluster.announced_at();
+  *release.mutable_not_before() = cluster.not_before();
+  *release.mutable_install_by() = cluster.install_by();
+  cluster.mutable_signed_release()->set_document(release.SerializeAsString());
+  v1::ReleaseDocument agent;
+  agent.set_kind(v1::DOCUMENT_KIND_RELEASE);
+  agent.set_component(v1::COMPONENT_ONE_AGENT);
+  agent.set_version("1.2.3");
+  v1::ComponentUpdate& one_agent = *updates.add_one_agents();
+  one_agent.set_version("1.2.3");
+  one_agent.mutable_signed_release()->set_document(agent.SerializeAsString());
+  return updates;
+}
+
 v1::RecordUsageRequest Usage(testing::MessageFiller& filler) {
   v1::RecordUsageRequest usage;
   for (int i = 0; i < 6; ++i) {
@@ -218,11 +243,16 @@ void PutAgent(Corpus& corpus) {
   license.set_kind(v1::DOCUMENT_KIND_LICENSE);
   license.set_status(v1::LICENSE_STATUS_ACTIVE);
   license.mutable_ends_at()->set_seconds(kHour + 86400 * 20);
-  const auto answer = filler.Make<v1::CheckLicenseResponse>();
-  corpus.PutCalls("agent", "license", {{'F', &license}, {'G', &answer}});
-  const auto updates = filler.Make<v1::CheckUpdatesResponse>();
+  auto answer = filler.Make<v1::CheckLicenseResponse>();
+  *answer.mutable_license() = license;
+  answer.mutable_signed_license()->set_document(license.SerializeAsString());
+  const auto updates = Updates(filler);
   auto succession = filler.Make<v1::KeySuccessionDocument>();
   succession.set_kind(v1::DOCUMENT_KIND_KEY_SUCCESSION);
+  for (v1::SignedDocument& document : *answer.mutable_key_successions()) {
+    document.set_document(succession.SerializeAsString());
+  }
+  corpus.PutCalls("agent", "license", {{'F', &license}, {'G', &answer}});
   auto receipt = filler.Make<v1::ConsumptionReceiptDocument>();
   receipt.set_kind(v1::DOCUMENT_KIND_CONSUMPTION_RECEIPT);
   receipt.set_epoch(kEpoch);

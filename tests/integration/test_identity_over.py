@@ -2,8 +2,11 @@
 over is no end of the identity."""
 
 import json
+import re
 import shutil
+import threading
 import unittest
+import urllib.request
 
 import grpc
 from missioncontrol.v1 import installation_pb2
@@ -83,10 +86,27 @@ class IdentityOverTest(SiteTest):
                                     "re-open the registration",
                                     "cluster-agent register")
 
+    def traffic(self):
+        """All that clusters have asked of the service so far."""
+        with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.svc.ports['metrics']}/metrics",
+                timeout=pair.PATIENCE_S) as answer:
+            lines = answer.read().decode().splitlines()
+        found = [line for line in lines if re.match(
+            r"mission_control_(edge_handshakes_total.*(cluster|enrollment)"
+            r"|rpc_calls_total.*(ClusterService|EnrollmentService))", line)]
+        self.assertGreater(len(found), 2)
+        return sorted(found)
+
     def test_who_is_revoked_is_told_so_everywhere(self):
         self.both()
         self.svc.mcctl("cluster", "revoke", self.site.cluster_id())
         self.assert_said_everywhere(4, "revoked", "ask your vendor")
+        # It stops: in this time it would have called a dozen times.
+        before = self.traffic()
+        threading.Event().wait(5)
+        self.assertEqual(self.traffic(), before)
+        self.site.use()
 
     def test_licenses_that_are_over_close_no_identity(self):
         self.both()
