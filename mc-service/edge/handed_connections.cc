@@ -1,14 +1,13 @@
 #include "mc-service/edge/handed_connections.h"
 
-#include <sys/socket.h>
-
 namespace mc::service {
 
-void HandedConnections::Add(uint64_t id, int fd, const Endpoint& peer,
-                            const Endpoint& real) {
+void HandedConnections::Add(uint64_t id, const LentSocket& socket,
+                            const Endpoint& peer, const Endpoint& real) {
   absl::MutexLock lock(&mutex_);
-  handed_[peer.GrpcPeer()] = {id, fd,
-                              real == peer ? std::string() : real.GrpcPeer()};
+  handed_.insert_or_assign(
+      peer.GrpcPeer(),
+      Handed{id, socket, real == peer ? std::string() : real.GrpcPeer()});
 }
 
 void HandedConnections::Remove(uint64_t id, const Endpoint& peer) {
@@ -31,7 +30,7 @@ std::optional<std::string> HandedConnections::Cut(std::string_view peer) {
   absl::MutexLock lock(&mutex_);
   const auto it = handed_.find(name);
   if (it == handed_.end()) return std::nullopt;
-  ::shutdown(it->second.fd, SHUT_RDWR);
+  it->second.socket.Shutdown();
   return it->second.real_peer.empty() ? name : it->second.real_peer;
 }
 

@@ -11,16 +11,16 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "mc-service/edge/address.h"
+#include "mc-service/edge/lent_socket.h"
 
 namespace mc::service {
 
 // Names are as gRPC's context->peer() writes them. Thread-safe.
 class HandedConnections {
  public:
-  // `fd` is a duplicate of gRPC's; it stays open until Remove(). `real` is
-  // where the client really is: not `peer` behind a balancer.
-  void Add(uint64_t id, int fd, const Endpoint& peer, const Endpoint& real)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  // `real` is where the client really is: not `peer` behind a balancer.
+  void Add(uint64_t id, const LentSocket& socket, const Endpoint& peer,
+           const Endpoint& real) ABSL_LOCKS_EXCLUDED(mutex_);
   // Nothing where `peer` is a later connection's by now.
   void Remove(uint64_t id, const Endpoint& peer) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -35,7 +35,7 @@ class HandedConnections {
  private:
   struct Handed {
     uint64_t id = 0;
-    int fd = -1;
+    LentSocket socket;
     // Where it is not the same.
     std::string real_peer;
   };
