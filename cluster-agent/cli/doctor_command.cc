@@ -1,7 +1,5 @@
 #include "cluster-agent/cli/doctor_command.h"
 
-#include <grpc/support/log.h>
-
 #include <cstdlib>
 #include <iostream>
 #include <string>
@@ -11,13 +9,12 @@
 #include "cluster-agent/cli/site_client.h"
 #include "cluster-agent/doctor/doctor.h"
 #include "cluster-agent/domain/config/agent_config.h"
+#include "common/rpc/grpc_log.h"
 #include "common/time/clock.h"
 #include "google/protobuf/struct.pb.h"
 
 namespace mc::agent {
 namespace {
-
-void SilenceGrpc(gpr_log_func_args*) {}
 
 const char* Name(Outcome outcome) {
   switch (outcome) {
@@ -99,7 +96,7 @@ CheckResult AskAgent(const std::string& socket) {
 }  // namespace
 
 absl::Status RunDoctor(const CommonArguments& common, int& exit_code) {
-  gpr_set_log_function(SilenceGrpc);
+  SetGrpcLog(nullptr);
   const RealClock clock;
   DoctorOptions options;
   options.config_file = common.config_file;

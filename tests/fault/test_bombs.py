@@ -10,8 +10,8 @@ import unittest
 import grpc
 from missioncontrol.v1 import license_pb2
 
+import http2 as h2
 import pair
-import raw_http2 as h2
 from test_bad_input import row_counts
 from test_foreign_client import ForeignClient, hello
 

@@ -19,8 +19,8 @@ import urllib.request
 import grpc
 from missioncontrol.v1 import license_pb2
 
+import http2 as h2
 import pair
-import raw_http2 as h2
 from test_foreign_client import ForeignClient
 from test_front import retry_delay
 from test_hostile_peers import resident_mib

@@ -55,7 +55,7 @@ class Authority:
         return cls(folder, crt, key)
 
     def issue(self, san, key=None, usage="clientAuth", start_s=-3600,
-              end_s=3600):
+              end_s=3600, ca=False):
         """Certificate and key files for a name, valid between two moments
         counted from now."""
         name = self.folder / str(uuid.uuid4())
@@ -64,7 +64,7 @@ class Authority:
         request = name.with_suffix(".csr")
         openssl("req", "-new", "-key", key, "-subj", "/", "-out", request)
         extensions.write_text(
-            "basicConstraints=critical,CA:FALSE\n"
+            f"basicConstraints=critical,CA:{'TRUE' if ca else 'FALSE'}\n"
             "keyUsage=critical,digitalSignature\n"
             f"extendedKeyUsage={usage}\nsubjectAltName=critical,{san}\n")
         now = datetime.datetime.now(datetime.timezone.utc)
