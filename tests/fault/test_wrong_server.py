@@ -8,7 +8,8 @@ import identities
 import pair
 from impostor import Impostor
 
-CONNECTIONS = 3
+# Those of calls, and of the agent's own look at why they fail.
+CONNECTIONS = 6
 
 
 class WrongServerTest(pair.PairTest):
@@ -92,9 +93,10 @@ class WrongServerTest(pair.PairTest):
                               agent.status().get("waitingFor", ""))
                 impostor.close()
                 self.assertEqual(impostor.bytes, 0, impostor.said)
-                # A name is looked at when the handshake stands, and a chain
-                # before: else it would not be the name that was tested.
-                self.assertEqual(impostor.handshakes > 0, "name" in name)
+                # A name is looked at when the handshake stands: else it
+                # would not be the name that was tested.
+                if "name" in name:
+                    self.assertGreater(impostor.handshakes, 0)
         # Neither its identity nor its usage was touched by that.
         self.assertEqual(kept, {name: (state / name).read_bytes()
                                 for name in kept})
