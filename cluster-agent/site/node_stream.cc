@@ -1,11 +1,10 @@
 #include "cluster-agent/site/node_stream.h"
 
-#include <set>
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "cluster-agent/domain/mastership/other_master.h"
+#include "cluster-agent/domain/site/node_report.h"
 #include "common/log/log.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
@@ -19,37 +18,11 @@ namespace v1 = missioncontrol::v1;
 
 // A report waits for the receipt of the one before.
 constexpr size_t kMaxUnanswered = 2;
-constexpr int kMaxPartitions = 64;
-constexpr int kMaxServices = 256;
-constexpr int kMaxActiveGates = 256;
 
 absl::Status HelloExpected() {
   return Error(absl::StatusCode::kInvalidArgument,
                v1::ERROR_REASON_HELLO_EXPECTED,
                "the first message must be Hello, and only the first");
-}
-
-absl::Status CheckReport(const v1::NodeReport& report) {
-  absl::Status status = CheckMessage(report);
-  if (!status.ok()) return status;
-  if (report.node().partitions_size() > kMaxPartitions) {
-    return InvalidField("node.partitions", "more than 64");
-  }
-  if (report.node().services_size() > kMaxServices) {
-    return InvalidField("node.services", "more than 256");
-  }
-  if (report.active_gates_size() > kMaxActiveGates) {
-    return InvalidField("active_gates", "more than 256");
-  }
-  std::set<std::string> ids;
-  for (int i = 0; i < report.active_gates_size(); ++i) {
-    const std::string& id = report.active_gates(i).active_gate_id();
-    if (id.empty() || !ids.insert(id).second) {
-      return InvalidField(absl::StrCat("active_gates[", i, "].active_gate_id"),
-                          "each ActiveGate needs an ID of its own");
-    }
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -121,7 +94,7 @@ absl::Status NodeStream::OnReport(v1::NodeReport& report) {
   // What has changed since the stream was opened.
   absl::Status status = deps_->registry->Admit(node_.node_id, node_.serial_hex);
   if (!status.ok()) return status;
-  status = CheckReport(report);
+  status = CheckNodeReport(report);
   if (!status.ok()) return status;
   if (!report.node().node_id().empty() &&
       report.node().node_id() != node_.node_id) {

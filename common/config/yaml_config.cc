@@ -2,8 +2,11 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <set>
+#include <sstream>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -37,7 +40,7 @@ std::string YamlName(const EnumValueDescriptor& value) {
     if (absl::ascii_isupper(c) && !prefix.empty()) prefix += '_';
     prefix += absl::ascii_toupper(c);
   }
-  std::string name = value.name();
+  std::string name(value.name());
   if (absl::StartsWith(name, prefix + "_")) name.erase(0, prefix.size() + 1);
   return absl::AsciiStrToLower(name);
 }
@@ -110,7 +113,7 @@ class Loader {
     const Descriptor& descriptor = *message.GetDescriptor();
     std::vector<std::string> keys;
     for (int i = 0; i < descriptor.field_count(); ++i) {
-      keys.push_back(descriptor.field(i)->name());
+      keys.emplace_back(descriptor.field(i)->name());
     }
     return absl::StrJoin(keys, ", ");
   }
@@ -240,21 +243,70 @@ class Loader {
   const std::string name_;
 };
 
+// Notes where a document begins, and where the first thing in it does.
+class Documents : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    start = mark;
+    first = std::nullopt;
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { Note(mark); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { Note(mark); }
+  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                const std::string&) override {
+    Note(mark);
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&,
+                       YAML::anchor_t, YAML::EmitterStyle::value) override {
+    Note(mark);
+  }
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    Note(mark);
+  }
+  void OnMapEnd() override {}
+
+  YAML::Mark start;
+  std::optional<YAML::Mark> first;
+
+ private:
+  void Note(const YAML::Mark& mark) {
+    if (!first.has_value()) first = mark;
+  }
+};
+
+// Not by LoadAll: a comma where a document should begin keeps it busy until
+// the memory is full.
+absl::Status CheckOneDocument(const std::string& text, std::string_view name) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  Documents documents;
+  if (!parser.HandleNextDocument(documents) ||
+      !parser.HandleNextDocument(documents)) {
+    return absl::OkStatus();
+  }
+  const int line = documents.first.value_or(documents.start).line + 1;
+  const size_t at = static_cast<size_t>(documents.start.pos);
+  return absl::InvalidArgumentError(absl::StrCat(
+      std::string(name), ":", line,
+      text.compare(std::min(at, text.size()), 3, "---") == 0
+          ? ": a second document begins, and only one is read: remove the line "
+            "`---` before it"
+          : ": is not YAML: what begins here belongs to nothing before it"));
+}
+
 }  // namespace
 
 absl::Status ParseYaml(std::string_view text, std::string_view name,
                        Message* out) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
+    const std::string copy(text);
+    absl::Status one = CheckOneDocument(copy, name);
+    if (!one.ok()) return one;
     out->Clear();
-    if (documents.empty()) return absl::OkStatus();
-    if (documents.size() > 1) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          std::string(name), ":", documents[1].Mark().line + 1,
-          ": a second document begins, and only one is read: remove the line "
-          "`---` before it"));
-    }
-    return Loader(name).Fill(documents.front(), "", 0, out);
+    return Loader(name).Fill(YAML::Load(copy), "", 0, out);
   } catch (const YAML::Exception& e) {
     return absl::InvalidArgumentError(absl::StrCat(
         std::string(name), ":", e.mark.line + 1, ": is not YAML: ", e.msg));

@@ -110,6 +110,12 @@ TEST(YamlConfig, ASecondDocumentIsNotIgnored) {
   EXPECT_EQ(config.time_zone(), "UTC");
 }
 
+TEST(YamlConfig, WhatBeginsNothingIsAnErrorAndNoLoop) {
+  for (const char* text : {",", "a, b: [,a]*a", "time_zone: UTC\n, c\n", ")"}) {
+    EXPECT_NE(ErrorOf(text), "") << text;
+  }
+}
+
 TEST(YamlConfig, NestingIsBounded) {
   EXPECT_NE(ErrorOf("time_zone: " + std::string(100'000, '[')), "");
 }

@@ -17,7 +17,7 @@ absl::Time ParseHttpDate(std::string_view text) {
   // What is read is wider: "infinite-future", spaces, names in full.
   return absl::ParseTime(kFormat, absl::string_view(text.data(), text.size()),
                          absl::UTCTimeZone(), &time, &error) &&
-                 HttpDate(time) == text
+                 time != absl::InfiniteFuture() && HttpDate(time) == text
              ? time
              : absl::InfinitePast();
 }

@@ -120,7 +120,7 @@ JudgedBlock JudgeHeaderBlock(std::string_view bytes) {
       whole = block.Integer(7).has_value();
     } else if ((first & 0xe0) == 0x20) {
       whole = block.Integer(5).has_value();
-      ++judged.resizes;
+      judged.resizes += whole ? 1 : 0;
     } else {
       const std::optional<size_t> name =
           block.Integer((first & 0x40) != 0 ? 6 : 4);

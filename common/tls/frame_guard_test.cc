@@ -200,6 +200,12 @@ TEST_F(FrameGuardTest, TableIsNotResizedAgainAndAgain) {
   EXPECT_NE(Take(Frame(kHeaders, 4, "\x20\x21\x20\x83")), "");
 }
 
+TEST_F(FrameGuardTest, SizeOfTheTableThatComesInPiecesIsOne) {
+  EXPECT_EQ(JudgeHeaderBlock("\x3f\xe1").resizes, 0);
+  const std::string frame = Frame(kHeaders, 4, "\x3f\xe1\x1f\x83");
+  for (const char byte : frame) EXPECT_EQ(Take({&byte, 1}), "");
+}
+
 TEST_F(FrameGuardTest, BlockThatEndsInAFieldIsMalformed) {
   EXPECT_NE(Take(Frame(kHeaders, 4, std::string("\0\5ab", 4))), "");
 }

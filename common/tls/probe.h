@@ -28,7 +28,8 @@ struct ProbeOptions {
   bool tls = true;
   // What the server's certificate must come from; empty: nothing is trusted.
   std::string root_pem;
-  // Shown where the server asks for a certificate; both empty: none.
+  // Shown where the server asks for a certificate, if its own is trusted, in
+  // date, and of that name; both empty: none.
   std::string cert_chain_pem;
   std::string key_pem;
   // Of everything together.
@@ -50,8 +51,8 @@ struct ProbeResult {
   // What the proxy said; absent without one, or before it was reached.
   std::optional<ProxyAnswer> proxy;
 
-  // From the handshake on. DER, the server's own certificate first, as the
-  // server sent them.
+  // From the handshake on, also where it fails after this. DER, the server's
+  // own certificate first, as the server sent them.
   std::vector<std::string> chain_der;
   // Whether the chain leads to `root_pem`, whatever its dates say, and what
   // OpenSSL says if not.

@@ -48,8 +48,14 @@ IpAddress IpAddress::V6(const uint8_t* sixteen) {
 absl::StatusOr<IpAddress> IpAddress::Parse(std::string_view text) {
   const std::string copy(text);
   uint8_t bytes[16];
-  if (::inet_pton(AF_INET, copy.c_str(), bytes) == 1) return V4(bytes);
-  if (::inet_pton(AF_INET6, copy.c_str(), bytes) == 1) return V6(bytes);
+  // inet_pton sees nothing behind it.
+  const bool ends_early = copy.find('\0') != std::string::npos;
+  if (!ends_early && ::inet_pton(AF_INET, copy.c_str(), bytes) == 1) {
+    return V4(bytes);
+  }
+  if (!ends_early && ::inet_pton(AF_INET6, copy.c_str(), bytes) == 1) {
+    return V6(bytes);
+  }
   return absl::InvalidArgumentError(
       absl::StrCat("\"", copy, "\" is no IP address"));
 }

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string_view>
+
 namespace mc::service {
 namespace {
 
@@ -37,6 +39,7 @@ TEST(IpAddress, OnlyAddressesAreRead) {
                            "localhost", "[::1]", "::1%eth0", "1.2.3.4/32"}) {
     EXPECT_FALSE(IpAddress::Parse(text).ok()) << text;
   }
+  EXPECT_FALSE(IpAddress::Parse(std::string_view("192.0.2.1\0x", 11)).ok());
 }
 
 TEST(Endpoint, PeerIsWrittenAsGrpcDoes) {

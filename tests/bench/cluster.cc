@@ -62,21 +62,30 @@ class Cluster::BeatStream {
     half_close_waits_ = true;
     MaybeWrite();
   }
+  // Reads without pause from now on, as agents do: the end is heard of when it
+  // comes, and not at the next beat.
+  void Watch() {
+    watches_ = true;
+    if (open_) Read();
+  }
 
  private:
   void OnStarted(bool ok) {
     if (!ok) return Finish();
     open_ = true;
+    if (watches_) Read();
     cluster_->SendBeat(cluster_->worker_->now());
     MaybeWrite();
   }
   void OnRead(bool ok) {
     reading_ = false;
     if (!ok) return Finish();
+    if (watches_) Read();
     cluster_->OnAnswer();
     MaybeWrite();
   }
   void Read() {
+    if (reading_) return;
     reading_ = true;
     call_->Read(&answer_, &read_);
   }
@@ -91,7 +100,7 @@ class Cluster::BeatStream {
     MaybeWrite();
   }
   void MaybeWrite() {
-    if (!open_ || writing_ || reading_) return;
+    if (!open_ || writing_ || (reading_ && !watches_)) return;
     if (beat_waits_) {
       beat_waits_ = false;
       writing_ = true;
@@ -120,6 +129,7 @@ class Cluster::BeatStream {
   grpc::Status status_;
   bool beat_waits_ = false;
   bool half_close_waits_ = false;
+  bool watches_ = false;
   // Started, and without an end so far.
   bool open_ = false;
   bool writing_ = false;
@@ -346,6 +356,7 @@ void Cluster::Connect(std::function<void()> done) {
 void Cluster::OpenStream() {
   if (target_.unary) return SendBeat(worker_->now());
   stream_ = std::make_unique<BeatStream>(this);
+  if (backoff_.has_value()) stream_->Watch();
 }
 
 void Cluster::SendBeat(absl::Time due) {
@@ -376,6 +387,7 @@ void Cluster::OnAnswer() {
 
 void Cluster::ComeBackAsAgents(const Backoff::Options& options) {
   backoff_.emplace(options, RandomDraw());
+  if (stream_ != nullptr) stream_->Watch();
 }
 
 void Cluster::OnStreamOver(const grpc::Status& status) {

@@ -3,6 +3,12 @@
 
 #include "tests/fuzz/fuzz.h"
 
+namespace mc::fuzz {
+
+void Prepare() {}
+
+}  // namespace mc::fuzz
+
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto parsers = mc::fuzz::Parsers();
   if (size == 0) return 0;

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/descriptor.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace mc::fuzz {
@@ -46,7 +48,28 @@ void MutateFrames(std::vector<Frame>& frames, Draw& draw) {
   }
 }
 
+bool IsCalled(const google::protobuf::MethodDescriptor& method) {
+  const auto calls = Calls();
+  return std::any_of(calls.begin(), calls.end(), [&](const Call& call) {
+    return call.name == method.full_name() &&
+           call.prototype->GetDescriptor() == method.input_type();
+  });
+}
+
 }  // namespace
+
+void Prepare() {
+  const auto& pool = *google::protobuf::DescriptorPool::generated_pool();
+  for (const std::string_view name : Services()) {
+    const auto* service = pool.FindServiceByName(std::string(name));
+    Require(service != nullptr, "a service that is to be called is linked");
+    for (int i = 0; i < service->method_count(); ++i) {
+      Require(IsCalled(*service->method(i)),
+              absl::StrCat(service->method(i)->full_name(),
+                           " is one of Calls(), with its request"));
+    }
+  }
+}
 
 }  // namespace mc::fuzz
 

@@ -1,6 +1,7 @@
 // Runs a fuzz target where there is no libFuzzer: every seed, then a bounded
 // number of mutated ones, the same in each run. It takes libFuzzer's names of
 // options, and knows few of them.
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>

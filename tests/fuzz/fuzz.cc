@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include "common/log/log.h"
 
@@ -26,7 +27,9 @@ uint64_t Draw::Next() {
 }  // namespace mc::fuzz
 
 int LLVMFuzzerInitialize(int*, char***) {
-  google::protobuf::SetLogHandler(nullptr);
+  // Some targets write files with each input.
+  if (std::filesystem::exists("/dev/shm")) ::setenv("TMPDIR", "/dev/shm", 0);
   mc::InitLog({.level = mc::LogLevel::kError, .file = "/dev/null"});
+  mc::fuzz::Prepare();
   return 0;
 }

@@ -17,6 +17,9 @@ namespace mc::fuzz {
 // Ends the process, with the words, where `holds` is false.
 void Require(bool holds, std::string_view property);
 
+// Before the first input; bytes.cc and calls.cc define it.
+void Prepare();
+
 // An input of a target of parsers: a letter that names the parser ('A' is the
 // first), then the bytes that it is given. New parsers come last, so that the
 // corpus stays good.
@@ -31,11 +34,16 @@ std::span<const Parser> Parsers();
 // first), the size of its message in two bytes, the lower one first, and the
 // message. The last one may be cut off. New calls come last.
 struct Call {
+  // Of an RPC the full name, and its request.
   std::string_view name;
   const google::protobuf::Message* prototype = nullptr;
 };
-// Each target of calls (linked with calls.cc) defines the two that follow.
+// Each target of calls (linked with calls.cc) defines the three that follow.
 std::span<const Call> Calls();
+
+// The full names of the services of which every RPC is one of Calls(): a
+// target that lacks one does not run.
+std::span<const std::string_view> Services();
 
 // What stands behind the calls of one input.
 class Session {

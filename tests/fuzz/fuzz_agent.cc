@@ -15,6 +15,7 @@
 #include "cluster-agent/domain/usage/split.h"
 #include "common/crypto/csr.h"
 #include "common/crypto/document.h"
+#include "common/crypto/key.h"
 #include "common/license/outage.h"
 #include "common/status/status.h"
 #include "common/time/clock.h"
@@ -65,10 +66,43 @@ const std::vector<Call>& AllCalls() {
   return calls;
 }
 
+const PrivateKey& Key() {
+  static const auto& key = *new PrivateKey(PrivateKey::GenerateEd25519());
+  return key;
+}
+
 const DocumentSigner& Signer() {
   static const auto& signer =
-      *new DocumentSigner(PrivateKey::GenerateEd25519());
+      *new DocumentSigner(*PrivateKey::FromPem(Key().ToPem()));
   return signer;
+}
+
+// Signs what is in every signed document of the message, whatever it is.
+void SignAll(Message& message) {
+  if (message.GetDescriptor() == v1::SignedDocument::descriptor()) {
+    auto& document = static_cast<v1::SignedDocument&>(message);
+    document.set_key_id(Signer().key_id());
+    document.set_signature(Key().Sign(document.document()));
+    return;
+  }
+  const auto& reflection = *message.GetReflection();
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const auto* field : fields) {
+    if (field->message_type() == nullptr) continue;
+    if (!field->is_repeated()) {
+      SignAll(*reflection.MutableMessage(&message, field));
+      continue;
+    }
+    for (int i = 0; i < reflection.FieldSize(message, field); ++i) {
+      SignAll(*reflection.MutableRepeatedMessage(&message, field, i));
+    }
+  }
+}
+
+// Files hold nanoseconds.
+bool IsAbout(absl::Duration a, absl::Duration b) {
+  return a == b || absl::AbsDuration(a - b) <= absl::Microseconds(1);
 }
 
 class Agent : public Session {
@@ -92,9 +126,8 @@ class Agent : public Session {
         return LicenseAnswer(
             static_cast<const v1::CheckLicenseResponse&>(message));
       case kUpdatesAnswer:
-        agent::VerifyReleases(
-            static_cast<const v1::CheckUpdatesResponse&>(message), keys_);
-        return;
+        return UpdatesAnswer(
+            static_cast<const v1::CheckUpdatesResponse&>(message));
       case kSuccession:
         return Succession(
             static_cast<const v1::KeySuccessionDocument&>(message));
@@ -209,10 +242,25 @@ class Agent : public Session {
   }
 
   void LicenseAnswer(const v1::CheckLicenseResponse& given) {
-    agent::VerifyLicenseAnswer(given, keys_, kCluster).IgnoreError();
-    agent::FollowSuccessions(given.key_successions(), keys_)
+    Require(!agent::VerifyLicenseAnswer(given, keys_, kCluster).ok(),
+            "what nobody has signed is not believed");
+    v1::CheckLicenseResponse answer = given;
+    SignAll(answer);
+    agent::FollowSuccessions(answer.key_successions(), keys_)
         .status()
         .IgnoreError();
+    if (!agent::VerifyLicenseAnswer(answer, keys_, kCluster).ok()) return;
+    Require(answer.license().cluster_id() == kCluster,
+            "a license is of its cluster");
+    license_ = answer.license();
+  }
+
+  void UpdatesAnswer(const v1::CheckUpdatesResponse& given) {
+    Require(agent::VerifyReleases(given, keys_).available.empty(),
+            "what nobody has signed is not offered");
+    v1::CheckUpdatesResponse answer = given;
+    SignAll(answer);
+    agent::VerifyReleases(answer, keys_);
   }
 
   void Succession(const v1::KeySuccessionDocument& document) {
@@ -253,10 +301,15 @@ class Agent : public Session {
             "nobody is offline for less than no time");
     situation.license = &license_;
     Judge(situation);
-    const auto note = contact.Note();
+    const LicenseSituation before = contact.Situation();
     agent::Contact again(&clock_, "boot");
-    again.Restore(note);
-    Require(note.SerializeAsString() == again.Note().SerializeAsString(),
+    again.Restore(contact.Note());
+    const LicenseSituation after = again.Situation();
+    Require(IsAbout(before.offline, after.offline) &&
+                before.anchored.has_value() == after.anchored.has_value() &&
+                (!before.anchored.has_value() ||
+                 IsAbout(*before.anchored - absl::UnixEpoch(),
+                         *after.anchored - absl::UnixEpoch())),
             "what is kept says the same again");
   }
 
@@ -273,6 +326,9 @@ class Agent : public Session {
 }  // namespace
 
 std::span<const Call> Calls() { return AllCalls(); }
+
+// Those of its sockets are called by fuzz_local.cc.
+std::span<const std::string_view> Services() { return {}; }
 
 std::unique_ptr<Session> Begin() { return std::make_unique<Agent>(); }
 

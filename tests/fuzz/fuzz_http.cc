@@ -1,4 +1,5 @@
-// What proxies and API servers answer.
+// HTTP: what proxies and API servers answer, and what is asked of our own
+// server.
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "common/time/clock.h"
 #include "common/tls/dial.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/http_peers.h"
 
 namespace mc::fuzz {
 namespace {
@@ -60,9 +62,34 @@ void LeaseAnswers(std::string_view json) {
           "and says the same");
 }
 
+void MetricsRequests(std::string_view bytes) {
+  const std::string answer = AskMetricsServer(bytes);
+  Require(answer.empty() || answer.starts_with("HTTP/1."),
+          "what is answered is HTTP");
+  Require(answer.size() <= 64 << 10, "answers are small");
+}
+
+void ApiServers(std::string_view bytes) {
+  const auto lease = LeaseOfAnswer(bytes);
+  if (lease.ok()) {
+    Require(
+        bytes.starts_with("HTTP/1.") && lease->object.size() <= bytes.size(),
+        "a lease is what was answered");
+    return;
+  }
+  const absl::string_view message = lease.status().message();
+  Require(message.size() <= 1000 && message.find('\n') == message.npos,
+          "an error is one line");
+  Require(message.find("secret") == message.npos ||
+              bytes.find("secret") != bytes.npos,
+          "an error does not hold the token");
+}
+
 constexpr Parser kParsers[] = {
     {"proxy", ProxyAnswers},
     {"lease", LeaseAnswers},
+    {"metrics", MetricsRequests},
+    {"api_server", ApiServers},
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "google/protobuf/descriptor.h"
+#include "google/protobuf/stubs/common.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace mc::fuzz {
@@ -70,6 +71,15 @@ std::string Text(std::string before, Draw& draw) {
   return before;
 }
 
+// What else would be in a text is refused by the parser.
+std::string Utf8(std::string text) {
+  if (!google::protobuf::internal::IsStructurallyValidUTF8(
+          text.data(), static_cast<int>(text.size()))) {
+    for (char& c : text) c &= 0x7f;
+  }
+  return text;
+}
+
 // `index` -1: the field is not repeated.
 void MutateValue(Message& message, const FieldDescriptor* field, int index,
                  Draw& draw) {
@@ -127,10 +137,15 @@ void MutateValue(Message& message, const FieldDescriptor* field, int index,
                           draw.Below(field->enum_type()->value_count() + 1));
                     });
     case FieldDescriptor::CPPTYPE_STRING:
-      return change(
-          &Reflection::GetString, &Reflection::SetString,
-          &Reflection::GetRepeatedString, &Reflection::SetRepeatedString,
-          [&](const std::string& before) { return Text(before, draw); });
+      return change(&Reflection::GetString, &Reflection::SetString,
+                    &Reflection::GetRepeatedString,
+                    &Reflection::SetRepeatedString,
+                    [&](const std::string& before) {
+                      std::string text = Text(before, draw);
+                      return field->type() == FieldDescriptor::TYPE_STRING
+                                 ? Utf8(std::move(text))
+                                 : text;
+                    });
     case FieldDescriptor::CPPTYPE_MESSAGE:
       return MutateMessage(
           one ? *r.MutableMessage(&message, field)
@@ -151,9 +166,9 @@ void AddElement(Message& message, const FieldDescriptor* field, Draw& draw) {
     }
     if (draw.Below(3) > 0) MutateMessage(*added, draw);
   } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
-    r.AddString(
-        &message, field,
-        size == 0 ? Text("", draw) : r.GetRepeatedString(message, field, 0));
+    r.AddString(&message, field,
+                size == 0 ? Utf8(Text("", draw))
+                          : r.GetRepeatedString(message, field, 0));
   }
 }
 
