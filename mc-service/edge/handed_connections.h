@@ -21,14 +21,15 @@ class HandedConnections {
   // `real` is where the client really is: not `peer` behind a balancer.
   void Add(uint64_t id, const LentSocket& socket, const Endpoint& peer,
            const Endpoint& real) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Nothing where `peer` is a later connection's by now.
   void Remove(uint64_t id, const Endpoint& peer) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Where `peer` really is; `peer` itself where that is not known.
   std::string RealPeer(std::string_view peer) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Ends the connection for both sides, and returns where its client really is;
-  // absent: there is none. It stays here until Remove().
+  // absent: there is none. It stays here until Remove(). Of one port of a
+  // client there are several where this machine has several addresses: all of
+  // them end.
   std::optional<std::string> Cut(std::string_view peer)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -41,7 +42,7 @@ class HandedConnections {
   };
 
   mutable absl::Mutex mutex_;
-  std::unordered_map<std::string, Handed> handed_ ABSL_GUARDED_BY(mutex_);
+  std::unordered_multimap<std::string, Handed> handed_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace mc::service
