@@ -73,14 +73,16 @@ CallRunner::Options ServiceGraph::EnrollmentCallOptions() {
                                const Caller& caller) {
     return front ? AddressFromFront(context) : AddressOf(caller.peer);
   };
+  if (!front) {
+    options.may_wait = [this](std::string_view peer) {
+      return enrollment_limits.TakeAddress(
+          AddressOf(around.listeners->RealPeer(Listener::kEnrollment, peer)));
+    };
+  }
   options.admit = [=, this](const grpc::CallbackServerContext& context,
                             const Caller& caller,
                             const google::protobuf::Message* request) {
-    const std::string client = address(context, caller);
-    absl::Status status =
-        front ? absl::OkStatus() : enrollment_limits.TakeAddress(client);
-    if (status.ok()) status = enrollment_limits.TakeLicense(client, request);
-    return status;
+    return enrollment_limits.TakeLicense(address(context, caller), request);
   };
   options.ended = [=, this](const grpc::CallbackServerContext& context,
                             const Caller& caller, std::string_view full_method,

@@ -291,8 +291,8 @@ CheckResult CheckHttp2(const Probed& probed) {
                   "check the address; if a proxy inspects TLS, have it pass "
                   "HTTP/2 or exclude this address");
   }
-  if (!probed.result.greeted && probed.result.alert.empty() &&
-      !RefusesCertificate(probed)) {
+  if (!probed.result.status.ok() && !probed.result.greeted &&
+      probed.result.alert.empty() && !RefusesCertificate(probed)) {
     return Failed(kCheck, probed.target,
                   std::string(probed.result.status.message()),
                   "what ends TLS there agrees to HTTP/2 and does not speak it: "

@@ -43,8 +43,8 @@ FrameGuard::Limits Frames() {
   limits.streams_at_once = 200;
   limits.controls_per_second = 5;
   limits.controls_at_once = 100;
-  limits.empties_per_second = 50;
-  limits.empties_at_once = 1000;
+  limits.empties_per_second = 200;
+  limits.empties_at_once = 5000;
   limits.header_bytes = size_t{2} * kMaxMetadataBytes;
   return limits;
 }

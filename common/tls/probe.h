@@ -65,7 +65,8 @@ struct ProbeResult {
   std::string tls_version;
   std::string alpn;
   bool asked_for_client_certificate = false;
-  // The server's HTTP/2 settings came: it speaks the protocol, and took the
+  // The server's HTTP/2 settings came, for which it is asked only where its
+  // certificate is the service's: it speaks the protocol, and took the
   // client's certificate if it asked for one (TLS 1.3 refuses one only after
   // the handshake).
   bool greeted = false;

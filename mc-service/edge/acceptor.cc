@@ -106,7 +106,11 @@ void Acceptor::Run() {
     for (int i = 0; i < count; ++i) {
       const uint64_t id = events[i].data.u64;
       if (id == kMailbox) {
-        for (const uint64_t over : mailbox_->Take()) OnHandshakeOver(over);
+        const LoopMailbox::Letters letters = mailbox_->Take();
+        for (const uint64_t over : letters.handshakes_over) {
+          OnHandshakeOver(over);
+        }
+        for (const uint64_t over : letters.connections_over) Drop(over);
       } else if (id - kFirstSocket < sockets_.descriptors().size()) {
         AcceptSome(sockets_.descriptors()[id - kFirstSocket], now);
       } else {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -29,6 +30,7 @@
 #include "mc-service/edge/first_bytes.h"
 #include "mc-service/edge/handed_connections.h"
 #include "mc-service/edge/handshake_queue.h"
+#include "mc-service/edge/lent_socket.h"
 #include "mc-service/edge/listening_socket.h"
 #include "mc-service/edge/loop_mailbox.h"
 #include "mc-service/edge/recent_sites.h"
@@ -37,9 +39,8 @@ namespace mc::service {
 
 // What its clients have to pass before gRPC sees them: caps, the PROXY header
 // of balancers, a whole TLS ClientHello, and the queue of handshakes. Then it
-// hands a non-blocking descriptor over and keeps a duplicate, by which it
-// watches the connection and can cut it: gRPC closes its own, whose number may
-// already be another client's.
+// hands the non-blocking descriptor over, watches the connection all the same,
+// and can cut it (lent_socket.h).
 //
 // It knows nothing of the service. To use it with any gRPC server:
 //
@@ -57,7 +58,6 @@ namespace mc::service {
 class Acceptor {
  public:
   struct Limits {
-    // Each takes two descriptors.
     size_t max_connections = 20'000;
     int max_connections_per_site = 2'000;
     double handshakes_per_second = 1'000;
@@ -118,7 +118,9 @@ class Acceptor {
   enum class Stage { kProxyHeader, kClientHello, kQueued, kHandshake, kOpen };
 
   struct Connection {
+    // gRPC's own once it is given.
     int fd = -1;
+    std::optional<LentSocket> given;
     int listening_fd = -1;
     Stage stage = Stage::kClientHello;
     // Of the socket, and of the client.
@@ -126,7 +128,7 @@ class Acceptor {
     Endpoint real;
     // Its site is counted.
     bool counted = false;
-    // The end of its handshake is told by HandshakeWatch.
+    // WatchHandshake() tells the end of its handshake, and its own.
     bool watched = false;
     bool remembered = false;
     std::string proxy_header;
@@ -157,8 +159,9 @@ class Acceptor {
   void SweepSome(absl::Duration now);
   void Judge(uint64_t id, Connection& connection, absl::Duration now);
   void DropUngiven();
-  // Ends it for `reason`, or because it is over.
+  // Ends it for `reason`, or forgets it because it is over.
   void End(uint64_t id, EndReason reason);
+  // Nothing where it is forgotten already.
   void Drop(uint64_t id);
 
   const Options options_;

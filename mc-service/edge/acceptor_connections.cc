@@ -1,5 +1,4 @@
 // The stages of an acceptor's connections, from the accept to their end.
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -75,14 +74,11 @@ bool Acceptor::CountSite(Connection& connection) {
 
 void Acceptor::OnEvent(uint64_t id, uint32_t events, absl::Duration now) {
   const auto it = connections_.find(id);
-  if (it == connections_.end()) return;
-  Connection& connection = it->second;
-  if (connection.stage >= Stage::kHandshake) {
-    if ((events & EPOLLHUP) != 0 || !ReadTraffic(connection.fd, now)) Drop(id);
-  } else if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+  if (it == connections_.end() || it->second.given.has_value()) return;
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
     Drop(id);
   } else {
-    OnReadable(id, connection, now);
+    OnReadable(id, it->second, now);
   }
 }
 
@@ -120,18 +116,23 @@ void Acceptor::BeginHandshakes(absl::Duration now) {
 }
 
 void Acceptor::Give(uint64_t id, Connection& connection, absl::Duration now) {
-  const int given = ::fcntl(connection.fd, F_DUPFD_CLOEXEC, 0);
-  if (given < 0) return End(id, EndReason::kDescriptors);
-  // From here on it tells only its end.
-  Watch(connection.fd, EPOLLET, id);
+  connection.given = LentSocket::Of(connection.fd);
+  const auto traffic = connection.given.has_value()
+                           ? connection.given->Traffic(now)
+                           : std::nullopt;
+  if (!traffic.has_value()) {
+    connection.given.reset();
+    return Drop(id);
+  }
+  connection.hello_bytes = traffic->received;
+  ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, connection.fd, nullptr);
   connection.stage = Stage::kHandshake;
   ++given_;
-  const auto traffic = ReadTraffic(connection.fd, now);
-  if (traffic.has_value()) connection.hello_bytes = traffic->received;
-  handed_.Add(id, connection.fd, connection.peer, connection.real);
-  connection.watched =
-      WatchHandshake([&] { hand_over_(connection.listening_fd, given); },
-                     [mailbox = mailbox_, id] { mailbox->Finished(id); });
+  handed_.Add(id, *connection.given, connection.peer, connection.real);
+  connection.watched = WatchHandshake(
+      [&] { hand_over_(connection.listening_fd, connection.fd); },
+      [mailbox = mailbox_, id] { mailbox->HandshakeOver(id); },
+      [mailbox = mailbox_, id] { mailbox->ConnectionOver(id); });
 }
 
 void Acceptor::OnHandshakeOver(uint64_t id) {
@@ -174,13 +175,13 @@ void Acceptor::SweepSome(absl::Duration now) {
     Connection& connection = it->second;
     ++it;
     swept_ = id;
-    if (connection.stage >= Stage::kHandshake) Judge(id, connection, now);
+    if (connection.given.has_value()) Judge(id, connection, now);
   }
   if (it == connections_.end()) swept_ = 0;
 }
 
 void Acceptor::Judge(uint64_t id, Connection& connection, absl::Duration now) {
-  const std::optional<TrafficSample> traffic = ReadTraffic(connection.fd, now);
+  const std::optional<TrafficSample> traffic = connection.given->Traffic(now);
   if (!traffic.has_value()) return Drop(id);
   if (connection.stage == Stage::kHandshake) {
     // Without HandshakeWatch: the client has answered what it was answered.
@@ -208,7 +209,7 @@ void Acceptor::DropUngiven() {
   listening_ = true;
   for (auto it = connections_.begin(); it != connections_.end();) {
     const uint64_t id = it->first;
-    const bool given = it->second.stage >= Stage::kHandshake;
+    const bool given = it->second.given.has_value();
     ++it;
     if (!given) Drop(id);
   }
@@ -217,15 +218,14 @@ void Acceptor::DropUngiven() {
 void Acceptor::End(uint64_t id, EndReason reason) {
   const Connection& connection = connections_.at(id);
   ends_.Count(reason, connection.real.GrpcPeer());
-  // gRPC has a descriptor of its own, and finds the connection ended.
-  if (connection.stage >= Stage::kHandshake) {
-    ::shutdown(connection.fd, SHUT_RDWR);
-  }
+  // gRPC finds it ended.
+  if (connection.given.has_value()) connection.given->Shutdown();
   Drop(id);
 }
 
 void Acceptor::Drop(uint64_t id) {
   const auto it = connections_.find(id);
+  if (it == connections_.end()) return;
   const Connection& connection = it->second;
   if (connection.counted) {
     const auto site = per_site_.find(connection.real.address.Site());
@@ -233,13 +233,12 @@ void Acceptor::Drop(uint64_t id) {
   }
   silent_.erase(id);
   queue_.Remove(id);
-  // Closing alone would not end the watch: gRPC's duplicate may live on.
-  ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, connection.fd, nullptr);
-  if (connection.stage >= Stage::kHandshake) {
+  if (connection.given.has_value()) {
     --given_;
     handed_.Remove(id, connection.peer);
+  } else {
+    ::close(connection.fd);
   }
-  ::close(connection.fd);
   connections_.erase(it);
 }
 

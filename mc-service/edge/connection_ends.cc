@@ -47,9 +47,12 @@ void ConnectionEnds::Count(EndReason reason, std::string_view peer,
   {
     absl::MutexLock lock(&mutex_);
     ++counts_[static_cast<size_t>(reason)];
-    if (!IsCut(reason)) last_refused_ = peer;
+    if (!IsCut(reason)) {
+      last_refused_ = peer;
+      return;
+    }
+    if (++cuts_ > kLoggedCuts) return;
   }
-  if (!IsCut(reason)) return;
   LogWarning("a connection was cut",
              {{"listener", listener_},
               {"peer", peer},
@@ -59,9 +62,12 @@ void ConnectionEnds::Count(EndReason reason, std::string_view peer,
 void ConnectionEnds::Report(absl::Duration since_boot) {
   EndCounts fresh = {};
   std::string last;
+  int untold = 0;
   {
     absl::MutexLock lock(&mutex_);
     if (since_boot < report_at_) return;
+    if (cuts_ > 0) report_at_ = since_boot + kReportInterval;
+    untold = std::exchange(cuts_, 0) - kLoggedCuts;
     for (size_t i = 0; i < fresh.size(); ++i) {
       if (IsCut(static_cast<EndReason>(i))) continue;
       fresh[i] = counts_[i] - reported_[i];
@@ -69,6 +75,10 @@ void ConnectionEnds::Report(absl::Duration since_boot) {
     }
     reported_ = counts_;
     last = last_refused_;
+  }
+  if (untold > 0) {
+    LogWarning("more connections were cut",
+               {{"listener", listener_}, {"count", untold}});
   }
   for (size_t i = 0; i < fresh.size(); ++i) {
     if (fresh[i] == 0) continue;

@@ -48,13 +48,18 @@ class ConnectionEnds {
   // `listener` is for logs.
   explicit ConnectionEnds(std::string listener);
 
+  // Cuts that are logged one by one between two reports; whoever comes again
+  // and again does not fill the disk.
+  static constexpr int kLoggedCuts = 20;
+
   // Of `peer`, as gRPC writes it. A cut is logged, with `why` in the place of
   // the reason's name unless it is empty.
   void Count(EndReason reason, std::string_view peer, std::string_view why = {})
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Logs what was refused since it last did, by reason. Refusals can be many:
-  // some lines tell of all of them, so it does nothing for a while after.
+  // Logs what was refused since it last did, by reason, and of how many cuts
+  // there is no line. Refusals can be many: some lines tell of all of them, so
+  // it does nothing for a while after.
   void Report(absl::Duration since_boot) ABSL_LOCKS_EXCLUDED(mutex_);
 
   EndCounts counts() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -66,6 +71,8 @@ class ConnectionEnds {
   // As of the last report, and the last that was refused.
   EndCounts reported_ ABSL_GUARDED_BY(mutex_) = {};
   std::string last_refused_ ABSL_GUARDED_BY(mutex_);
+  // Cuts since the last report.
+  int cuts_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Duration report_at_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
 };
 

@@ -1,38 +1,46 @@
 #include "mc-service/edge/handed_connections.h"
 
-#include <sys/socket.h>
+#include <algorithm>
 
 namespace mc::service {
 
-void HandedConnections::Add(uint64_t id, int fd, const Endpoint& peer,
-                            const Endpoint& real) {
+void HandedConnections::Add(uint64_t id, const LentSocket& socket,
+                            const Endpoint& peer, const Endpoint& real) {
   absl::MutexLock lock(&mutex_);
-  handed_[peer.GrpcPeer()] = {id, fd,
-                              real == peer ? std::string() : real.GrpcPeer()};
+  handed_.emplace(
+      peer.GrpcPeer(),
+      Handed{id, socket, real == peer ? std::string() : real.GrpcPeer()});
 }
 
 void HandedConnections::Remove(uint64_t id, const Endpoint& peer) {
   absl::MutexLock lock(&mutex_);
-  const auto it = handed_.find(peer.GrpcPeer());
-  if (it != handed_.end() && it->second.id == id) handed_.erase(it);
+  const auto [first, last] = handed_.equal_range(peer.GrpcPeer());
+  const auto it = std::find_if(
+      first, last, [id](const auto& each) { return each.second.id == id; });
+  if (it != last) handed_.erase(it);
 }
 
 std::string HandedConnections::RealPeer(std::string_view peer) const {
-  std::string name(peer);
+  const std::string name(peer);
   absl::MutexLock lock(&mutex_);
-  const auto it = handed_.find(name);
-  return it == handed_.end() || it->second.real_peer.empty()
+  const auto [first, last] = handed_.equal_range(name);
+  // One that is over may not be removed yet.
+  const auto latest =
+      std::max_element(first, last, [](const auto& one, const auto& other) {
+        return one.second.id < other.second.id;
+      });
+  return latest == last || latest->second.real_peer.empty()
              ? name
-             : it->second.real_peer;
+             : latest->second.real_peer;
 }
 
 std::optional<std::string> HandedConnections::Cut(std::string_view peer) {
   const std::string name(peer);
   absl::MutexLock lock(&mutex_);
-  const auto it = handed_.find(name);
-  if (it == handed_.end()) return std::nullopt;
-  ::shutdown(it->second.fd, SHUT_RDWR);
-  return it->second.real_peer.empty() ? name : it->second.real_peer;
+  const auto [first, last] = handed_.equal_range(name);
+  if (first == last) return std::nullopt;
+  for (auto it = first; it != last; ++it) it->second.socket.Shutdown();
+  return first->second.real_peer.empty() ? name : first->second.real_peer;
 }
 
 }  // namespace mc::service

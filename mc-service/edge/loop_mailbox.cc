@@ -20,21 +20,28 @@ void LoopMailbox::Wake() const {
   }
 }
 
-void LoopMailbox::Finished(uint64_t id) {
+void LoopMailbox::HandshakeOver(uint64_t id) {
   {
     absl::MutexLock lock(&mutex_);
-    finished_.push_back(id);
-    if (finished_.size() > 1) return;
+    letters_.handshakes_over.push_back(id);
   }
   Wake();
 }
 
-std::vector<uint64_t> LoopMailbox::Take() {
+void LoopMailbox::ConnectionOver(uint64_t id) {
+  {
+    absl::MutexLock lock(&mutex_);
+    letters_.connections_over.push_back(id);
+  }
+  Wake();
+}
+
+LoopMailbox::Letters LoopMailbox::Take() {
   uint64_t ignored;
   while (::read(fd_, &ignored, sizeof(ignored)) > 0) {
   }
   absl::MutexLock lock(&mutex_);
-  return std::exchange(finished_, {});
+  return std::exchange(letters_, {});
 }
 
 }  // namespace mc::service

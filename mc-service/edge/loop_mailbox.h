@@ -23,16 +23,21 @@ class LoopMailbox {
   int fd() const { return fd_; }
 
   void Wake() const;
-  // Says that the handshake of this connection is over, and wakes the loop.
-  void Finished(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+  // They wake the loop.
+  void HandshakeOver(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ConnectionOver(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Whose handshakes are over since the last time.
-  std::vector<uint64_t> Take() ABSL_LOCKS_EXCLUDED(mutex_);
+  // What was said since the last time.
+  struct Letters {
+    std::vector<uint64_t> handshakes_over;
+    std::vector<uint64_t> connections_over;
+  };
+  Letters Take() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   const int fd_;
   absl::Mutex mutex_;
-  std::vector<uint64_t> finished_ ABSL_GUARDED_BY(mutex_);
+  Letters letters_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace mc::service

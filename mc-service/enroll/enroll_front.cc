@@ -34,6 +34,13 @@ constexpr int64_t kMaxMessageBytes = 64 << 10;
 // Those who come while the service is away come again spread like this.
 constexpr double kRetriesPerSecond = 100;
 
+// Of the calls that may wait for the service: strangers leave most places to
+// the clusters.
+int OpenCalls(const config::Limits& limits) {
+  return static_cast<int>(
+      std::clamp<int64_t>(limits.max_queued_calls() / 4, 1, INT_MAX));
+}
+
 // It comes back soon, and is asked for often: it is on this machine.
 std::shared_ptr<grpc::Channel> ConnectTo(const std::string& socket) {
   grpc::ChannelArguments arguments;
@@ -71,8 +78,7 @@ class RunningFront : public EnrollFront {
                   .clock = options_.clock,
                   .real_peer = std::bind_front(
                       &Listeners::RealPeer, &listeners_, Listener::kEnrollment),
-                  .max_open_calls =
-                      static_cast<int>(values().limits().max_queued_calls())}),
+                  .max_open_calls = OpenCalls(values().limits())}),
         tls_(TlsOptions()) {}
   ~RunningFront() override { Drain(); }
 

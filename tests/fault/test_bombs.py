@@ -197,8 +197,10 @@ class BombsTest(pair.PairTest):
                 ("operator", "FleetService/ListClusters", 256,
                  (operator / "admin.crt", operator / "admin.key"))):
             with self.subTest(listener):
+                # An acknowledgement that comes too early is none.
                 connection = h2.Connection(
-                    self.svc.ports[listener], self.svc.ca, *files)
+                    self.svc.ports[listener], self.svc.ca, *files,
+                    acknowledge=False)
                 self.addCleanup(connection.close)
                 pair.eventually(
                     lambda c=connection: c.pump().frames.get(h2.SETTINGS),
@@ -207,6 +209,7 @@ class BombsTest(pair.PairTest):
                 told = dict(struct.iter_unpack(">HI", settings))
                 # MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE.
                 self.assertEqual((told[3], told[6]), (bound, 16 << 10))
+                connection.send(h2.frame(h2.SETTINGS, h2.ACK))
                 # As many may be, and who does not care is stopped.
                 headers = h2.request_headers(PACKAGE + method)
 

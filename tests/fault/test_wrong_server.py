@@ -8,8 +8,6 @@ import identities
 import pair
 from impostor import Impostor
 
-CONNECTIONS = 3
-
 
 class WrongServerTest(pair.PairTest):
 
@@ -43,8 +41,8 @@ class WrongServerTest(pair.PairTest):
     def connected(self, agent):
         return agent.cli("status", "--check", check=False).returncode == 0
 
-    def tried(self, impostor):
-        pair.eventually(lambda: impostor.connections >= CONNECTIONS,
+    def tried(self, impostor, times):
+        pair.eventually(lambda: impostor.connections >= times,
                         "the agent tries it again and again")
 
     def test_enrollment_sends_no_license_key(self):
@@ -57,7 +55,7 @@ class WrongServerTest(pair.PairTest):
                     impostor = self.impostor("enrollment", files,
                                              version=version)
                     agent.start()
-                    self.tried(impostor)
+                    self.tried(impostor, 3)
                     agent.process.kill()
                     impostor.close()
                     self.assertEqual(impostor.bytes, 0, impostor.said)
@@ -87,14 +85,16 @@ class WrongServerTest(pair.PairTest):
         for name, files in wrong.items():
             with self.subTest(name):
                 impostor = self.impostor("cluster", files, clients=clients)
-                self.tried(impostor)
+                # Calls, and the agent's own look at why they fail.
+                self.tried(impostor, 5)
                 self.assertIn("certificate",
                               agent.status().get("waitingFor", ""))
                 impostor.close()
                 self.assertEqual(impostor.bytes, 0, impostor.said)
-                # A name is looked at when the handshake stands, and a chain
-                # before: else it would not be the name that was tested.
-                self.assertEqual(impostor.handshakes > 0, "name" in name)
+                # A name is looked at when the handshake stands: else it
+                # would not be the name that was tested.
+                if "name" in name:
+                    self.assertGreater(impostor.handshakes, 0)
         # Neither its identity nor its usage was touched by that.
         self.assertEqual(kept, {name: (state / name).read_bytes()
                                 for name in kept})

@@ -136,16 +136,23 @@ void MutateValue(Message& message, const FieldDescriptor* field, int index,
                       return static_cast<int>(
                           draw.Below(field->enum_type()->value_count() + 1));
                     });
-    case FieldDescriptor::CPPTYPE_STRING:
-      return change(&Reflection::GetString, &Reflection::SetString,
-                    &Reflection::GetRepeatedString,
-                    &Reflection::SetRepeatedString,
-                    [&](const std::string& before) {
-                      std::string text = Text(before, draw);
-                      return field->type() == FieldDescriptor::TYPE_STRING
-                                 ? Utf8(std::move(text))
-                                 : text;
-                    });
+    case FieldDescriptor::CPPTYPE_STRING: {
+      const auto changed = [&](const std::string& before) {
+        std::string text = Text(before, draw);
+        return field->type() == FieldDescriptor::TYPE_STRING
+                   ? Utf8(std::move(text))
+                   : text;
+      };
+      // Newer protobuf has two that set.
+      if (one) {
+        r.SetString(&message, field, changed(r.GetString(message, field)));
+      } else {
+        r.SetRepeatedString(
+            &message, field, index,
+            changed(r.GetRepeatedString(message, field, index)));
+      }
+      return;
+    }
     case FieldDescriptor::CPPTYPE_MESSAGE:
       return MutateMessage(
           one ? *r.MutableMessage(&message, field)

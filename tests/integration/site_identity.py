@@ -15,7 +15,7 @@ class SiteTest(pair.PairTest):
 
     def both(self, **service_args):
         self.svc = self.service(**service_args)
-        self.made = self.svc.create_license("--clusters", "10")
+        self.made = self.svc.create_license("--clusters", "100")
         self.site = self.agent(self.svc, self.made["licenseKey"])
         self.state = pathlib.Path(self.site.settings["state_directory"])
         self.site.use()

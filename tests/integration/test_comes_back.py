@@ -2,6 +2,7 @@
 alone, and a refused handshake alone means nothing."""
 
 import shutil
+import ssl
 import unittest
 
 from missioncontrol.v1 import license_pb2
@@ -10,6 +11,7 @@ import identities
 import pair
 from impostor import Impostor
 from site_identity import SiteTest
+from test_foreign_client import ForeignClient
 
 
 class ComesBackTest(SiteTest):
@@ -70,6 +72,11 @@ class ComesBackTest(SiteTest):
         self.site.stop()
         before = self.certificate()
         self.ca_command("rotate", "--ca", "cluster", "--trust-old", "1s")
+        new = (self.svc.dir / "ca" / "cluster-ca.crt").read_text()
+        pair.eventually(
+            lambda: ssl.DER_cert_to_PEM_cert(ForeignClient(
+                self.folder, self.svc, self.made["licenseKey"]).register()
+                .ca_chain[0]) == new, "the new one issues")
         pair.eventually(lambda: not self.gets_through(), "it is refused")
         self.site.start()
         self.wait_connected()

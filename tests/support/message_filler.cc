@@ -111,7 +111,12 @@ void MessageFiller::FillField(Message& message, const FieldDescriptor* field) {
             EnumNumber(field));
         break;
       case FieldDescriptor::CPPTYPE_STRING:
-        put(&Reflection::SetString, &Reflection::AddString, Text(field));
+        // Newer protobuf has two of each.
+        if (repeated) {
+          reflection->AddString(&message, field, Text(field));
+        } else {
+          reflection->SetString(&message, field, Text(field));
+        }
         break;
       case FieldDescriptor::CPPTYPE_MESSAGE:
         if (repeated) {
