@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "google/protobuf/descriptor.h"
-#include "google/protobuf/stubs/common.h"
+#include "google/protobuf/wrappers.pb.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace mc::fuzz {
@@ -73,8 +73,10 @@ std::string Text(std::string before, Draw& draw) {
 
 // What else would be in a text is refused by the parser.
 std::string Utf8(std::string text) {
-  if (!google::protobuf::internal::IsStructurallyValidUTF8(
-          text.data(), static_cast<int>(text.size()))) {
+  google::protobuf::StringValue value;
+  value.set_value(text);
+  if (!google::protobuf::StringValue().ParseFromString(
+          value.SerializeAsString())) {
     for (char& c : text) c &= 0x7f;
   }
   return text;
