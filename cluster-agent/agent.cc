@@ -77,6 +77,7 @@ class RunningAgent : public Agent {
         clock_watch_(ToAbsl(configuration().values.outbox().clock_tolerance()),
                      &events_),
         executor_(kThreads, kMaxQueued),
+        exchange_executor_(kThreads, kMaxQueued),
         timers_(options_.clock),
         monitored_(options_.clock->Now()) {}
   ~RunningAgent() override { Stop(); }
@@ -132,6 +133,9 @@ class RunningAgent : public Agent {
   // The same for the events: its writer may raise some while it ends.
   Outbox* event_outbox_ = nullptr;
   Executor executor_;
+  // Whatever others ask for, over the sockets or within the site, it cannot
+  // fill this one: the end of an exchange that finds no place is never heard.
+  Executor exchange_executor_;
   TimerQueue timers_;
   // Null: the site has one node.
   std::unique_ptr<Site> site_;
@@ -299,7 +303,7 @@ absl::Status RunningAgent::Open() {
       {.values = &configuration().values,
        .clock = options_.clock,
        .timers = &timers_,
-       .executor = &executor_,
+       .executor = &exchange_executor_,
        .state = &state_,
        .outbox = outbox_.get(),
        .board = &board_,
@@ -467,6 +471,7 @@ void RunningAgent::Stop() {
   if (outbox_ != nullptr) RecordInventory();
   if (exchanges_ != nullptr) exchanges_->Stop(kStopGrace);
   timers_.Stop();
+  exchange_executor_.Shutdown();
   executor_.Shutdown();
   if (license_ != nullptr) license_->Note();
   // From here on only the outbox's own end could raise something.

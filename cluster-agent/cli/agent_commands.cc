@@ -1,7 +1,5 @@
 #include "cluster-agent/cli/agent_commands.h"
 
-#include <grpc/support/log.h>
-
 #include <cstdlib>
 #include <functional>
 #include <iostream>
@@ -28,14 +26,13 @@
 #include "common/files/files.h"
 #include "common/lifecycle/lifecycle.h"
 #include "common/log/log.h"
+#include "common/rpc/grpc_log.h"
 #include "common/time/clock.h"
 
 namespace mc::agent {
 namespace {
 
 namespace v1 = missioncontrol::v1;
-
-void SilenceGrpc(gpr_log_func_args*) {}
 
 absl::StatusOr<CheckedConfiguration> Load(const std::string& file) {
   absl::StatusOr<CheckedConfiguration> checked =
@@ -60,7 +57,7 @@ class EnrollmentCall {
   }
 
   absl::Status Prepare() {
-    gpr_set_log_function(SilenceGrpc);
+    SetGrpcLog(nullptr);
     const config::AgentConfig& values = checked_.configuration.values;
     const absl::Duration pause = ToAbsl(values.schedule().backoff_max());
     const auto channel = MakeChannel(

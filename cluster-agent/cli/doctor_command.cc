@@ -1,21 +1,20 @@
 #include "cluster-agent/cli/doctor_command.h"
 
-#include <grpc/support/log.h>
-
 #include <cstdlib>
 #include <iostream>
 #include <string>
 
 #include "absl/strings/str_format.h"
 #include "cluster-agent/cli/json.h"
+#include "cluster-agent/cli/site_client.h"
 #include "cluster-agent/doctor/doctor.h"
+#include "cluster-agent/domain/config/agent_config.h"
+#include "common/rpc/grpc_log.h"
 #include "common/time/clock.h"
 #include "google/protobuf/struct.pb.h"
 
 namespace mc::agent {
 namespace {
-
-void SilenceGrpc(gpr_log_func_args*) {}
 
 const char* Name(Outcome outcome) {
   switch (outcome) {
@@ -68,15 +67,45 @@ absl::Status PrintJsonResults(const CheckResults& results) {
   return PrintJson(all);
 }
 
+// What the service told the agent that runs here: that is in no file, and the
+// doctor does not ask for it anew, for RecoverCertificate changes passwords.
+CheckResult AskAgent(const std::string& socket) {
+  constexpr char kCheck[] = "running agent";
+  missioncontrol::v1::GetStatusResponse status;
+  const absl::Status answered = SiteClient(socket).Call(
+      &missioncontrol::v1::AgentService::Stub::GetStatus,
+      missioncontrol::v1::GetStatusRequest(), &status);
+  if (!answered.ok()) {
+    return Skipped(kCheck, socket, std::string(answered.message()));
+  }
+  if (status.mastership_state() ==
+      missioncontrol::v1::MASTERSHIP_STATE_STANDBY) {
+    return Ok(kCheck, socket, "it is on standby");
+  }
+  if (status.connection_state() !=
+      missioncontrol::v1::CONNECTION_STATE_CONNECTED) {
+    return Failed(kCheck, socket, "it is not connected", status.waiting_for());
+  }
+  if (!status.waiting_for().empty()) {
+    return Warning(kCheck, socket, "something is refused",
+                   status.waiting_for());
+  }
+  return Ok(kCheck, socket, "it is connected");
+}
+
 }  // namespace
 
 absl::Status RunDoctor(const CommonArguments& common, int& exit_code) {
-  gpr_set_log_function(SilenceGrpc);
+  SetGrpcLog(nullptr);
   const RealClock clock;
   DoctorOptions options;
   options.config_file = common.config_file;
   options.license_key = std::getenv("MC_LICENSE_KEY");
-  const CheckResults results = Diagnose(options, clock);
+  CheckResults results = Diagnose(options, clock);
+  if (const auto configuration = LoadConfiguration(common.config_file);
+      configuration.ok()) {
+    results.push_back(AskAgent(configuration->AdminSocket()));
+  }
   const Outcome worst = Worst(results);
   exit_code = worst == Outcome::kFailed    ? 1
               : worst == Outcome::kWarning ? kWarningExitCode

@@ -1,6 +1,5 @@
 #include "cluster-agent/cli/node_commands.h"
 
-#include <grpc/support/log.h>
 #include <signal.h>
 
 #include <iostream>
@@ -20,13 +19,12 @@
 #include "cluster-agent/state/node_state.h"
 #include "common/lifecycle/lifecycle.h"
 #include "common/log/log.h"
+#include "common/rpc/grpc_log.h"
 #include "common/time/clock.h"
 #include "google/protobuf/struct.pb.h"
 
 namespace mc::agent {
 namespace {
-
-void SilenceGrpc(gpr_log_func_args*) {}
 
 absl::StatusOr<CheckedConfiguration> Load(const std::string& file) {
   absl::StatusOr<CheckedConfiguration> checked = LoadChecked(file, nullptr);
@@ -84,7 +82,7 @@ absl::Status JoinNode(const CommonArguments& common,
   if (!token.ok()) return token.status();
   // A server that closes the connection is an error like another.
   signal(SIGPIPE, SIG_IGN);
-  gpr_set_log_function(SilenceGrpc);
+  SetGrpcLog(nullptr);
   absl::StatusOr<NodeState> state = OpenNodeState(values);
   if (!state.ok()) return state.status();
   SharedNodeState shared;

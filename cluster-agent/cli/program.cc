@@ -51,9 +51,9 @@ class Program {
         "Exit codes: 0 success, 1 failure, 2 wrong usage, input or "
         "configuration, 3 not found,\n4 not allowed, 5 the other side cannot "
         "be reached, 6 the state does not allow it,\n7 a limit was reached, 8 "
-        "not built yet, 9 this node was removed from its site, 10 not the "
+        "not built yet, 9 this node was removed from its site,\n10 not the "
         "master (any more), 11 only warnings (doctor), 12 the invoice does not "
-        "agree (usage verify),\n13 a file of the agent is damaged, and was "
+        "agree\n(usage verify), 13 a file of the agent is damaged, and was "
         "left as it is.");
     AddAgentCommands();
     AddNodeCommands();
@@ -285,7 +285,7 @@ class Program {
         "validate --config FILE", [this] { return Validate(common_); });
     Add(&app_, "doctor",
         "Find out what keeps the agent from its service, and what to do. Exit "
-        "code 0: all is well, 9: only warnings, 1: something failed",
+        "code 0: all is well, 11: only warnings, 1: something failed",
         "doctor --config FILE --output json",
         [this] { return RunDoctor(common_, exit_code_); });
     Add(&app_, "version", "Print the version", "version", [] {

@@ -183,13 +183,13 @@ absl::Status ShowStatus(const CommonArguments& common, bool check) {
   if (status.mastership_state() == v1::MASTERSHIP_STATE_STANDBY) {
     return absl::OkStatus();
   }
-  if (!status.other_master().empty()) {
-    return absl::FailedPreconditionError(status.other_master());
-  }
   if (status.has_certificate_not_after() &&
       status.registration_state() == v1::REGISTRATION_STATE_NOT_REGISTERED) {
     // It was registered, and the service has ended that.
     return absl::PermissionDeniedError(status.waiting_for());
+  }
+  if (!status.other_master().empty()) {
+    return absl::FailedPreconditionError(status.other_master());
   }
   if (status.connection_state() != v1::CONNECTION_STATE_CONNECTED) {
     return absl::UnavailableError(

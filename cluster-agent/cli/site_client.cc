@@ -1,12 +1,12 @@
 #include "cluster-agent/cli/site_client.h"
 
-#include <grpc/support/log.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
 #include "cluster-agent/exchange/in_flight.h"
+#include "common/rpc/grpc_log.h"
 #include "common/status/grpc_status.h"
 
 namespace mc::agent {
@@ -14,10 +14,8 @@ namespace {
 
 constexpr absl::Duration kDeadline = absl::Seconds(15);
 
-void SilenceGrpc(gpr_log_func_args*) {}
-
 std::shared_ptr<grpc::Channel> ChannelTo(const std::string& socket) {
-  gpr_set_log_function(SilenceGrpc);
+  SetGrpcLog(nullptr);
   return grpc::CreateChannel(absl::StrCat("unix:", socket),
                              grpc::experimental::LocalCredentials(UDS));
 }

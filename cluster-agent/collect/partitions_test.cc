@@ -97,24 +97,23 @@ TEST(PartitionConfig, PathsAreAbsolute) {
   EXPECT_FALSE(CheckPartitions({{"", "x"}}).ok());
 }
 
-// What df says of `path` while nothing was written or deleted in between: our
-// own reading lies between two equal ones of df.
+// Our own reading lies between two equal ones of df and is the same: on a disk
+// that others write to, it takes a few attempts.
 void ExpectEqualToDf(const std::string& path) {
   const std::string df =
       absl::StrCat("df -B1 --output=size,used '", path,
                    "' | tail -n 1 | tr -s ' ' | sed 's/^ //'");
+  std::string before;
+  std::string read;
   for (int i = 0; i < 200; ++i) {
-    const std::string before = Output(df);
+    before = Output(df);
     const PartitionReport report = ReadPartitions({}, {{path, "x"}});
-    if (before != Output(df)) continue;
     ASSERT_THAT(report.partitions, SizeIs(1));
-    EXPECT_EQ(absl::StrCat(report.partitions[0].total_bytes, " ",
-                           report.partitions[0].used_bytes),
-              before)
-        << path;
-    return;
+    read = absl::StrCat(report.partitions[0].total_bytes, " ",
+                        report.partitions[0].used_bytes);
+    if (read == before && before == Output(df)) return;
   }
-  FAIL() << path << " never stood still";
+  FAIL() << path << ": df says " << before << ", and we read " << read;
 }
 
 TEST(TruePartitions, AreWhatDfSays) {

@@ -188,6 +188,13 @@ class Doctor {
       return Add(Skipped("service", probed.target,
                          "the cluster is not registered yet"));
     }
+    if (RefusesCertificate(probed)) {
+      return Add(Failed("service", probed.target,
+                        "it refuses this cluster's certificate in the "
+                        "handshake, which says no more",
+                        "the running agent asks the service why, and "
+                        "cluster-agent status tells the answer"));
+    }
     ChannelOptions channel;
     channel.address = destination.address;
     channel.proxy = probed.options.proxy;

@@ -291,7 +291,8 @@ CheckResult CheckHttp2(const Probed& probed) {
                   "check the address; if a proxy inspects TLS, have it pass "
                   "HTTP/2 or exclude this address");
   }
-  if (!probed.result.greeted && probed.result.alert.empty()) {
+  if (!probed.result.status.ok() && !probed.result.greeted &&
+      probed.result.alert.empty() && !RefusesCertificate(probed)) {
     return Failed(kCheck, probed.target,
                   std::string(probed.result.status.message()),
                   "what ends TLS there agrees to HTTP/2 and does not speak it: "
@@ -311,6 +312,12 @@ CheckResults CheckNetwork(const Probed& probed, absl::Time now) {
   results.push_back(CheckDates(probed, now));
   results.push_back(CheckHttp2(probed));
   return results;
+}
+
+bool RefusesCertificate(const Probed& probed) {
+  return IsUsable(probed.result) && !probed.result.greeted &&
+         probed.result.asked_for_client_certificate &&
+         !probed.options.cert_chain_pem.empty();
 }
 
 bool IsUsable(const ProbeResult& result) {

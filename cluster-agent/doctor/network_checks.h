@@ -39,6 +39,10 @@ CheckResult CheckHttp2(const Probed& probed);
 // TLS.
 CheckResults CheckNetwork(const Probed& probed, absl::Time now);
 
+// Whether the service was there, asked for the cluster's own certificate, and
+// ended the connection when it had seen it.
+bool RefusesCertificate(const Probed& probed);
+
 // Whether a call can be tried: TLS stands and would be accepted.
 bool IsUsable(const ProbeResult& result);
 

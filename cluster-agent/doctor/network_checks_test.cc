@@ -147,6 +147,25 @@ TEST(NetworkChecks, WithoutHttp2NothingGoes) {
   EXPECT_EQ(Checks(probed)["HTTP/2"].outcome, Outcome::kOk);
 }
 
+TEST(NetworkChecks, ARefusedCertificateIsNoFaultOfTheNetwork) {
+  Probed probed = Good();
+  probed.options.cert_chain_pem = "shown";
+  probed.result.asked_for_client_certificate = true;
+  EXPECT_FALSE(RefusesCertificate(probed));
+  probed.result.greeted = false;
+  probed.result.status = absl::UnavailableError("closed");
+  EXPECT_TRUE(RefusesCertificate(probed));
+  EXPECT_EQ(Checks(probed)["HTTP/2"].outcome, Outcome::kOk);
+  // Somebody else's word about it is none.
+  probed.result.trusted = false;
+  EXPECT_FALSE(RefusesCertificate(probed));
+  EXPECT_EQ(Checks(probed)["HTTP/2"].outcome, Outcome::kFailed);
+  probed = Good();
+  probed.result.asked_for_client_certificate = true;
+  probed.result.greeted = false;
+  EXPECT_FALSE(RefusesCertificate(probed)) << "there was none to be shown";
+}
+
 TEST(NetworkChecks, AProxysRefusalHasItsAdvice) {
   Probed probed = Good();
   probed.options.proxy = HttpProxy{"proxy", 3128, "agent", "hunter2"};

@@ -35,7 +35,7 @@ void CurrentLink::EndProof(std::shared_ptr<ClusterLink> link) {
 bool CurrentLink::TryElsewhere(const absl::Status& status,
                                const std::shared_ptr<ClusterLink>& link,
                                std::function<void()> retry) {
-  if (VerdictOf(status) != Verdict::kRecover) return false;
+  if (VerdictOf(status) == Verdict::kNone) return false;
   {
     absl::MutexLock lock(&mutex_);
     if (link == link_ && !proving_) return false;

@@ -45,9 +45,11 @@ class CurrentLink {
   void Set(std::shared_ptr<ClusterLink> link) ABSL_LOCKS_EXCLUDED(mutex_);
   void GiveUp() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // For what was refused with `status` on `link`. True: it was refused only
-  // because a newer certificate took its place. Then `retry` runs, here or,
-  // while that one is still being proven, when that is over.
+  // For what was refused with `status` on `link`. True: it may have been
+  // refused only because a newer certificate took its place (where an operator
+  // chose this agent among two, the older one is even told MUST_REENROLL). Then
+  // `retry` runs, here or, while that one is still being proven, when that is
+  // over: what is said of the link in use counts.
   bool TryElsewhere(const absl::Status& status,
                     const std::shared_ptr<ClusterLink>& link,
                     std::function<void()> retry) ABSL_LOCKS_EXCLUDED(mutex_);

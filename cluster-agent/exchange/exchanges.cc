@@ -263,7 +263,7 @@ void Exchanges::Note(const std::string& address, const absl::Status& status) {
     heartbeats_->Hold();
     reports_->Hold();
     if (address == options_.values->service().cluster()) {
-      identity_->NotedUnreachable();
+      identity_->NotedUnreachable(status);
     }
     // It finds out when the service is back, and comes first then. A service
     // that starts anew has lost all of its clusters at the same moment.

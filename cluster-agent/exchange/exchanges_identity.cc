@@ -106,9 +106,12 @@ bool Exchanges::HandshakeRefused(const std::string& chain_pem,
   probe.cert_chain_pem = chain_pem;
   probe.key_pem = key_pem;
   probe.timeout = kProbeTimeout;
+  const absl::Duration begin = options_.clock->SinceBoot();
   const ProbeResult result = Probe(probe, *options_.clock);
+  // A service that is busy may be silent.
+  if (options_.clock->SinceBoot() - begin >= kProbeTimeout) return false;
   // TLS 1.2 refuses in the handshake, TLS 1.3 after it.
-  return result.trusted && result.host_matches &&
+  return result.trusted && result.dates_valid && result.host_matches &&
          result.asked_for_client_certificate && !result.greeted;
 }
 

@@ -46,6 +46,8 @@ class FakeIdentity::Cluster final : public v1::ClusterService::Service {
     absl::MutexLock lock(&fake_->mutex_);
     grpc::Status status = fake_->Before();
     if (status.ok()) status = fake_->Guard(*context);
+    ++fake_->counts_.proven;
+    fake_->mutex_.Await(absl::Condition(&fake_->free_));
     return status.ok() ? fake_->After() : status;
   }
 
@@ -178,6 +180,18 @@ void FakeIdentity::ForgetPending() {
   absl::MutexLock lock(&mutex_);
   pending_key_ = pending_password_ = "";
 }
+void FakeIdentity::GiveUpNextKey() {
+  absl::MutexLock lock(&mutex_);
+  gives_up_next_ = true;
+}
+void FakeIdentity::AnswerWith(Forge forge) {
+  absl::MutexLock lock(&mutex_);
+  forge_ = std::move(forge);
+}
+void FakeIdentity::Hold(bool held) {
+  absl::MutexLock lock(&mutex_);
+  free_ = !held;
+}
 void FakeIdentity::ForgetPasswords() {
   absl::MutexLock lock(&mutex_);
   used_password_ = pending_password_ = "";
@@ -243,10 +257,18 @@ grpc::Status FakeIdentity::Issue(const std::string& request_der,
                                  Response* response) {
   const auto request = ParseCsrDer(request_der);
   if (!request.ok()) return ToGrpc(request.status());
-  pending_key_ = Sha256(request->spki_der);
+  const std::string key = Sha256(request->spki_der);
+  if (std::exchange(gives_up_next_, false)) given_up_ = key;
+  if (key == given_up_) {
+    ++counts_.refused_keys;
+    return ToGrpc(Error(absl::StatusCode::kInvalidArgument,
+                        v1::ERROR_REASON_CSR_KEY_NOT_ALLOWED, "given up"));
+  }
+  pending_key_ = key;
   counts_.keys.insert(pending_key_);
   pending_password_ = absl::StrCat("password-", ++drawn_);
-  response->set_cluster_certificate(Certify(request->spki_der));
+  const std::string certificate = Certify(request->spki_der);
+  response->set_cluster_certificate(forge_ ? forge_(certificate) : certificate);
   response->add_ca_chain(authority_->cert_der());
   response->set_password(pending_password_);
   return After();

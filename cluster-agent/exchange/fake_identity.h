@@ -5,6 +5,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -45,6 +46,13 @@ class FakeIdentity {
   void Refuse(const grpc::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   // What was issued and not used: the service was restored from a backup.
   void ForgetPending() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The key that is asked for next is refused for good.
+  void GiveUpNextKey() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Makes of each good certificate what is answered; empty: that one.
+  using Forge = std::function<std::string(std::string certificate_der)>;
+  void AnswerWith(Forge forge) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Licenses are answered only when this is called again with false.
+  void Hold(bool held) ABSL_LOCKS_EXCLUDED(mutex_);
   // No password is good any more.
   void ForgetPasswords() ABSL_LOCKS_EXCLUDED(mutex_);
   // The next `calls` are done, but their answers are lost.
@@ -58,6 +66,9 @@ class FakeIdentity {
     // With a proof of the previous key.
     int proofs = 0;
     int refused_passwords = 0;
+    int refused_keys = 0;
+    // Licenses that were asked for and may wait for their answer.
+    int proven = 0;
     // Calls that an older or unknown certificate came with.
     int refused_certificates = 0;
     std::string last_instance_id;
@@ -94,6 +105,10 @@ class FakeIdentity {
   int lose_answers_ ABSL_GUARDED_BY(mutex_) = 0;
   int lose_requests_ ABSL_GUARDED_BY(mutex_) = 0;
   grpc::Status refusal_ ABSL_GUARDED_BY(mutex_);
+  bool gives_up_next_ ABSL_GUARDED_BY(mutex_) = false;
+  std::string given_up_ ABSL_GUARDED_BY(mutex_);
+  Forge forge_ ABSL_GUARDED_BY(mutex_);
+  bool free_ ABSL_GUARDED_BY(mutex_) = true;
   Counts counts_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<CertificateAuthority> authority_;
   std::string server_ca_pem_;

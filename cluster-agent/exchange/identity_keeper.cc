@@ -19,6 +19,9 @@ namespace config = missioncontrol::config::v1;
 constexpr absl::Duration kLookAgain = absl::Hours(1);
 // A directive comes with each answer until it is done.
 constexpr absl::Duration kDirectiveOnce = absl::Seconds(10);
+// Clusters that lose a service that starts anew do not look at its handshake at
+// once, nor all at the same moment: they need their connections first.
+constexpr absl::Duration kLookWithin = absl::Minutes(1);
 
 bool HasAnswer(const std::optional<config::AgentRenewal>& renewal) {
   return renewal.has_value() && !renewal->certificate_chain_pem().empty();
@@ -48,11 +51,15 @@ void IdentityKeeper::RenewNow() {
 
 void IdentityKeeper::Reconnect() {
   absl::MutexLock lock(&mutex_);
-  reconnect_ = true;
+  ++wished_;
   if (started_ && !busy_) Schedule(absl::ZeroDuration());
 }
 
 void IdentityKeeper::Noted(const absl::Status& status) {
+  {
+    absl::MutexLock lock(&mutex_);
+    unreachable_ = false;
+  }
   switch (VerdictOf(status)) {
     case Verdict::kStop:
       return Stop(status);
@@ -76,16 +83,26 @@ void IdentityKeeper::Noted(const absl::Status& status) {
   Resume();
 }
 
-void IdentityKeeper::NotedUnreachable() {
+void IdentityKeeper::NotedUnreachable(const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
   const absl::Duration now = options_.clock->SinceBoot();
-  if (!started_ || busy_ || recover_ || now < look_from_) return;
+  if (!std::exchange(unreachable_, true)) {
+    look_from_ = std::max(
+        look_from_, now + std::min(options_.backoff.max, kLookWithin) * Draw());
+  }
+  if (!started_ || busy_ || recover_) return;
   if (Expired()) {
     recover_ = true;
     suspected_ = false;
-    return Schedule(absl::ZeroDuration());
+    return Schedule(backoff_.Next(absl::ZeroDuration()));
   }
-  if (now < ask_from_) return;
+  // A service that says that it is busy has taken the certificate, and one that
+  // is silent has not refused it.
+  if (!absl::IsUnavailable(status) ||
+      ReasonOf(status) != v1::ERROR_REASON_UNSPECIFIED || now < look_from_ ||
+      now < ask_from_) {
+    return;
+  }
   look_from_ = now + options_.backoff.max;
   options_.executor->TryRun([this] {
     std::string chain;
@@ -149,8 +166,11 @@ IdentityKeeper::Step IdentityKeeper::Choose(
     return Step::kProve;
   }
   if (recover_) return may_ask ? Step::kRecover : Step::kIdle;
-  if (reconnect_) return Step::kReconnect;
-  return options_.clock->Now() >= renews_at_ ? Step::kRenew : Step::kIdle;
+  if (connected_ != wished_) return Step::kReconnect;
+  return options_.clock->Now() >= renews_at_ &&
+                 options_.clock->SinceBoot() >= renew_from_
+             ? Step::kRenew
+             : Step::kIdle;
 }
 
 void IdentityKeeper::Run(uint64_t round) {
@@ -169,13 +189,16 @@ void IdentityKeeper::Run(uint64_t round) {
     absl::MutexLock lock(&mutex_);
     if (busy_ || round != round_) return;
     busy_ = true;
+    const absl::Time now = options_.clock->Now();
+    // The clock was ahead when the life began, and has been set.
+    if (now < life_.begin && now < renews_at_) Plan();
     if (renewal.ok()) step = Choose(*renewal);
   }
   if (!renewal.ok()) return Failed(renewal.status(), false);
   if (step != Step::kIdle) options_.board->Attempted(Exchange::kCertificate);
   switch (step) {
     case Step::kIdle:
-      return Done(absl::ZeroDuration());
+      return Rest();
     case Step::kRenew:
       return Renew();
     case Step::kRecover:
@@ -193,11 +216,22 @@ void IdentityKeeper::Run(uint64_t round) {
 void IdentityKeeper::Done(absl::Duration pause) {
   absl::MutexLock lock(&mutex_);
   busy_ = false;
-  if (pause > absl::ZeroDuration()) return Schedule(pause);
-  // Nothing is left to do but to wait for the renewal, or for the moment from
-  // which the service may be asked.
-  const absl::Duration wait = recover_ ? ask_from_ - options_.clock->SinceBoot()
-                                       : renews_at_ - options_.clock->Now();
+  Schedule(pause);
+}
+
+void IdentityKeeper::Rest() {
+  absl::MutexLock lock(&mutex_);
+  busy_ = false;
+  const absl::Duration now = options_.clock->SinceBoot();
+  // Until the renewal, or the moment from which the service may be asked;
+  // unless somebody has wished for another connection meanwhile.
+  absl::Duration wait =
+      std::max(renews_at_ - options_.clock->Now(), renew_from_ - now);
+  if (recover_) {
+    wait = ask_from_ - now;
+  } else if (connected_ != wished_) {
+    wait = absl::ZeroDuration();
+  }
   Schedule(std::clamp(wait, absl::ZeroDuration(), kLookAgain));
 }
 
@@ -223,12 +257,13 @@ void IdentityKeeper::Failed(const absl::Status& status, bool asked) {
       recover_ = true;
       suspected_ = false;
     }
+    const absl::Duration at_least =
+        RetryAfter(status, v1::Pacing()) * (1 + kJitter * Draw());
     pause = IsRefusal(status) && verdict != Verdict::kRecover
-                ? Jittered(options_.backoff.max, kJitter, options_.draw)
-                : backoff_.Next(RetryAfter(status, v1::Pacing()));
+                ? std::max(at_least, Jittered(options_.backoff.max, kJitter,
+                                              options_.draw))
+                : backoff_.Next(at_least);
     if (recover_) pause = std::max(pause, ask_from_ - now);
-    // Zero would be the end of the work.
-    pause = std::max(pause, absl::Milliseconds(1));
   }
   if (refused) options_.board->SetIdentity(status);
   TellNearEnd();
@@ -260,8 +295,7 @@ void IdentityKeeper::Stop(const absl::Status& status) {
     }
     if (!busy_) Schedule(ask_from_ - options_.clock->SinceBoot());
   }
-  options_.board->SetIdentity(status);
-  options_.on_stopped(status);
+  Tell();
 }
 
 void IdentityKeeper::Resume() {
@@ -269,8 +303,19 @@ void IdentityKeeper::Resume() {
     absl::MutexLock lock(&mutex_);
     stopped_ = absl::OkStatus();
   }
-  options_.board->SetIdentity(absl::OkStatus());
-  options_.on_stopped(absl::OkStatus());
+  options_.board->Withdrawn(Exchange::kCertificate);
+  Tell();
+}
+
+void IdentityKeeper::Tell() {
+  absl::MutexLock telling(&telling_);
+  absl::Status stopped;
+  {
+    absl::MutexLock lock(&mutex_);
+    stopped = stopped_;
+  }
+  options_.board->SetIdentity(stopped);
+  options_.on_stopped(stopped);
 }
 
 }  // namespace mc::agent

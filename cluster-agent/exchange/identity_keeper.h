@@ -74,8 +74,8 @@ class IdentityKeeper {
   void Reconnect() ABSL_LOCKS_EXCLUDED(mutex_);
   // How a call on the link in use has ended, or a stream.
   void Noted(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Nobody answered a call on the link in use.
-  void NotedUnreachable() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Nobody answered a call on the link in use: it ended so.
+  void NotedUnreachable(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   using Renewal = missioncontrol::config::v1::AgentRenewal;
@@ -92,13 +92,12 @@ class IdentityKeeper {
   void Recover();
   void AskForRecovery(missioncontrol::v1::RecoverCertificateRequest request,
                       std::vector<std::string> passwords);
-  absl::Status Keep(const std::string& certificate_der,
-                    const std::vector<std::string>& issuers_der,
-                    const std::string& password);
+  template <typename Answer>
+  absl::Status Keep(const Answer& answer) ABSL_LOCKS_EXCLUDED(mutex_);
   // `renewed`: confirmed where the service accepts it.
   void Prove(const std::string& chain_pem, const std::string& key_pem,
              bool renewed) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Proven(std::shared_ptr<ClusterLink> link, bool renewed,
+  void Proven(std::shared_ptr<ClusterLink> link, bool renewed, uint64_t wished,
               const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   void Confirm() ABSL_LOCKS_EXCLUDED(mutex_);
   // Begins the renewal anew.
@@ -106,11 +105,15 @@ class IdentityKeeper {
 
   // The step is over; the next one is looked for after the pause.
   void Done(absl::Duration pause) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same, where nothing is left to do now.
+  void Rest() ABSL_LOCKS_EXCLUDED(mutex_);
   void Failed(const absl::Status& status, bool asked)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // The service said of this identity what only a person can change.
   void Stop(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   void Resume() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Says whether the exchanges may go on.
+  void Tell() ABSL_LOCKS_EXCLUDED(telling_, mutex_);
   void TellNearEnd() ABSL_LOCKS_EXCLUDED(mutex_);
   double Draw() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return options_.draw();
@@ -120,6 +123,8 @@ class IdentityKeeper {
   }
 
   const Options options_;
+  // Of two that tell at once the last one says what is true.
+  absl::Mutex telling_;
   absl::Mutex mutex_;
   bool started_ ABSL_GUARDED_BY(mutex_) = false;
   bool busy_ ABSL_GUARDED_BY(mutex_) = false;
@@ -134,7 +139,10 @@ class IdentityKeeper {
   bool recover_ ABSL_GUARDED_BY(mutex_) = false;
   // For a refused handshake alone, which proves nothing.
   bool suspected_ ABSL_GUARDED_BY(mutex_) = false;
-  bool reconnect_ ABSL_GUARDED_BY(mutex_) = false;
+  // How often another connection was wished for, and which wish the link in use
+  // has met.
+  uint64_t wished_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t connected_ ABSL_GUARDED_BY(mutex_) = 0;
   // The certificate that waits to be proven was tried in vain.
   bool proof_failed_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status stopped_ ABSL_GUARDED_BY(mutex_);
@@ -145,6 +153,11 @@ class IdentityKeeper {
   absl::Duration look_from_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   absl::Duration renewed_at_ ABSL_GUARDED_BY(mutex_) =
       -absl::InfiniteDuration();
+  // No renewal before, whatever the certificate's dates say.
+  absl::Duration renew_from_ ABSL_GUARDED_BY(mutex_) =
+      -absl::InfiniteDuration();
+  // Since the last call that was answered.
+  bool unreachable_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace mc::agent

@@ -1,19 +1,13 @@
+// A certificate's life: renewed, recovered, refused.
 #include "cluster-agent/exchange/identity_keeper.h"
 
 #include <atomic>
-#include <memory>
 #include <string>
-#include <utility>
 
 #include "absl/strings/match.h"
-#include "absl/synchronization/notification.h"
-#include "cluster-agent/domain/events/recording_sink.h"
-#include "cluster-agent/exchange/eventually.h"
-#include "cluster-agent/exchange/fake_identity.h"
-#include "common/files/temp_dir.h"
+#include "cluster-agent/exchange/identity_fixture.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
-#include "common/time/proto_time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -23,155 +17,9 @@ namespace {
 namespace v1 = missioncontrol::v1;
 using ::testing::HasSubstr;
 
-constexpr absl::Duration kDay = absl::Hours(24);
-constexpr char kInstance[] = "instance-1";
-
 grpc::Status Denied(v1::ErrorReason reason) {
   return ToGrpc(Error(absl::StatusCode::kPermissionDenied, reason, "no"));
 }
-
-// What of one process dies with it.
-struct Process {
-  Process(SimulatedClock* clock, FakeIdentity* service, StateDirectory opened)
-      : directory(std::move(opened)), timers(clock), board(clock) {
-    state.directory = &directory;
-    enrollment = std::make_unique<Enrollment>(
-        Enrollment::Options{.channel = service->enrollment(),
-                            .in_flight = &in_flight,
-                            .executor = &executor,
-                            .license_key = "",
-                            .agent_version = ""});
-    const auto connect = [service](const std::string& chain,
-                                   const std::string& key)
-        -> absl::StatusOr<std::shared_ptr<ClusterLink>> {
-      return std::make_shared<ClusterLink>(service->cluster(chain, key));
-    };
-    links.Set(*connect(**directory.LoadCertificateChain(),
-                       directory.tls_key().ToPem()));
-    keeper = std::make_unique<IdentityKeeper>(IdentityKeeper::Options{
-        .clock = clock,
-        .timers = &timers,
-        .executor = &executor,
-        .in_flight = &in_flight,
-        .state = &state,
-        .board = &board,
-        .events = &events,
-        .links = &links,
-        .enrollment = enrollment.get(),
-        .agent_instance_id = kInstance,
-        .backoff = {.initial = absl::Seconds(1), .max = absl::Seconds(60)},
-        .draw = [] { return 0.5; },
-        .connect = connect,
-        .handshake_refused =
-            [this](const std::string&, const std::string&) {
-              ++looks;
-              return handshake_refused.load();
-            },
-        .on_moved = [this] { ++moves; },
-        .on_stopped =
-            [this](const absl::Status& why) {
-              absl::MutexLock lock(&mutex);
-              stopped = why;
-            }});
-  }
-  ~Process() {
-    in_flight.CancelAndWait();
-    timers.Stop();
-    executor.Shutdown();
-  }
-
-  StateDirectory directory;
-  SharedState state;
-  RecordingSink events;
-  InFlight in_flight;
-  Executor executor{2, 100};
-  TimerQueue timers;
-  StatusBoard board;
-  CurrentLink links;
-  std::unique_ptr<Enrollment> enrollment;
-  std::atomic<int> moves = 0;
-  std::atomic<int> looks = 0;
-  std::atomic<bool> handshake_refused = false;
-  absl::Mutex mutex;
-  absl::Status stopped ABSL_GUARDED_BY(mutex);
-  std::unique_ptr<IdentityKeeper> keeper;
-};
-
-class IdentityKeeperTest : public testing::Test {
- protected:
-  IdentityKeeperTest() {
-    StateDirectory state = Open();
-    service_ =
-        std::make_unique<FakeIdentity>(state.cluster_id(), &clock_, kDay);
-    const auto registered = service_->Register(state.tls_key().PublicSpkiDer());
-    EXPECT_TRUE(
-        state.SaveRegistration(registered.registration, registered.chain_pem)
-            .ok());
-  }
-
-  StateDirectory Open(
-      std::function<absl::Status(const std::string&)> on_renewal = {}) {
-    auto state = StateDirectory::Open(StateDirectory::Options{
-        .path = dir_.File("state"), .on_renewal = std::move(on_renewal)});
-    EXPECT_TRUE(state.ok()) << state.status();
-    return *std::move(state);
-  }
-  void Start(std::function<absl::Status(const std::string&)> on_renewal = {}) {
-    process_.reset();
-    process_ = std::make_unique<Process>(&clock_, service_.get(),
-                                         Open(std::move(on_renewal)));
-    process_->keeper->Start();
-  }
-
-  v1::GetStatusResponse Status() {
-    v1::GetStatusResponse status;
-    process_->board.Registered();
-    process_->board.Reached();
-    process_->board.Fill(status);
-    return status;
-  }
-  v1::ExchangeStatus Row() {
-    return Status().exchanges(static_cast<int>(Exchange::kCertificate));
-  }
-  absl::Time Next() {
-    return FromProto(Row().next_attempt_at()).value_or(absl::InfinitePast());
-  }
-  // Until nothing is due any more.
-  void Settle() {
-    EXPECT_TRUE(Eventually([&] { return Next() > clock_.Now(); }));
-  }
-  // Time passes until the keeper has done `done` times what it does.
-  bool Until(const std::function<bool()>& done) {
-    return Eventually([&] {
-      clock_.Advance(absl::Seconds(1));
-      return done();
-    });
-  }
-  // As every exchange does it.
-  absl::Status Call() {
-    absl::Status result;
-    absl::Notification answered;
-    using Async = v1::ClusterService::StubInterface::async_interface;
-    CallCluster<v1::CheckLicenseRequest, v1::CheckLicenseResponse>(
-        &process_->links, &process_->in_flight, &process_->executor,
-        &Async::CheckLicense, {}, absl::Seconds(20),
-        [&](const absl::StatusOr<v1::CheckLicenseResponse>& answer) {
-          result = answer.status();
-          answered.Notify();
-        });
-    answered.WaitForNotification();
-    return result;
-  }
-  absl::Status stopped() {
-    absl::MutexLock lock(&process_->mutex);
-    return process_->stopped;
-  }
-
-  TempDir dir_;
-  SimulatedClock clock_{absl::FromUnixSeconds(1'777'888'800)};
-  std::unique_ptr<FakeIdentity> service_;
-  std::unique_ptr<Process> process_;
-};
 
 TEST_F(IdentityKeeperTest, RenewsFromHalfOfTheLifeOn) {
   Start();
@@ -195,17 +43,19 @@ TEST_F(IdentityKeeperTest, RenewsFromHalfOfTheLifeOn) {
 }
 
 TEST_F(IdentityKeeperTest, NinetyDaysOfRotationWithoutAFailedCall) {
+  constexpr int kLifetimeDays = 5;
+  Serve(kLifetimeDays * kDay);
   Start();
-  for (absl::Duration age; age < 90 * kDay; age += absl::Hours(2)) {
+  for (absl::Duration age; age < 90 * kDay; age += absl::Hours(5)) {
     Settle();
-    clock_.Advance(absl::Hours(2));
+    clock_.Advance(absl::Hours(5));
     const absl::Status answer = Call();
     ASSERT_TRUE(answer.ok()) << age << " " << answer;
   }
   Settle();
   const FakeIdentity::Counts counts = service_->counts();
-  EXPECT_GE(counts.renewals, 90 / 0.6 - 2);
-  EXPECT_LE(counts.renewals, 90 / 0.5 + 2);
+  EXPECT_GE(counts.renewals, 90 / (0.6 * kLifetimeDays) - 2);
+  EXPECT_LE(counts.renewals, 90 / (0.5 * kLifetimeDays) + 2);
   // A new key each time, and never the old one.
   EXPECT_EQ(counts.keys.size(), static_cast<size_t>(counts.renewals));
   EXPECT_EQ(counts.recoveries, 0);
@@ -323,7 +173,7 @@ TEST_F(IdentityKeeperTest, RefusedCredentialsSayWhatToDoAndAreAskedRarely) {
   for (int i = 0; i < 9; ++i) {
     clock_.Advance(absl::Minutes(1));
     process_->keeper->Noted(Call());
-    process_->keeper->NotedUnreachable();
+    process_->keeper->NotedUnreachable(Away());
   }
   EXPECT_EQ(service_->counts().refused_passwords, asked);
   clock_.Advance(absl::Minutes(20));
@@ -375,13 +225,15 @@ TEST_F(IdentityKeeperTest, ARefusedHandshakeAsksAtABoundedRate) {
   Start();
   Settle();
   // The service is away, and nothing is asked.
-  process_->keeper->NotedUnreachable();
+  process_->keeper->NotedUnreachable(Away());
+  clock_.Advance(absl::Minutes(1));
+  process_->keeper->NotedUnreachable(Away());
   ASSERT_TRUE(Eventually([&] { return process_->looks == 1; }));
   EXPECT_EQ(service_->counts().recoveries, 0);
   process_->handshake_refused = true;
   for (int i = 0; i < 5; ++i) {
     clock_.Advance(absl::Minutes(2));
-    process_->keeper->NotedUnreachable();
+    process_->keeper->NotedUnreachable(Away());
     Settle();
   }
   EXPECT_TRUE(Eventually([&] { return service_->counts().recoveries == 1; }));

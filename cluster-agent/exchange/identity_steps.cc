@@ -1,6 +1,9 @@
 // The steps of renewal and recovery, each of which may be cut off.
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "cluster-agent/exchange/identity_keeper.h"
 #include "cluster-agent/exchange/pacer.h"
 #include "common/crypto/certificate.h"
@@ -17,10 +20,35 @@ namespace {
 namespace v1 = missioncontrol::v1;
 
 constexpr absl::Duration kDeadline = absl::Seconds(20);
+// Between two certificates, however short they live.
+constexpr absl::Duration kLeastBetween = absl::Seconds(5);
+
+absl::Status NotOurs(std::string_view what) {
+  return absl::UnauthenticatedError(absl::StrCat(
+      "the service answered with ", absl::string_view(what.data(), what.size()),
+      "; ask your vendor"));
+}
+
+// The service will never certify this key.
+bool RefusesKey(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) &&
+         ReasonOf(status) != v1::ERROR_REASON_INVALID_FIELD;
+}
 
 template <typename Answer>
-std::vector<std::string> Issuers(const Answer& answer) {
-  return {answer.ca_chain().begin(), answer.ca_chain().end()};
+absl::StatusOr<std::string> ChainOf(const Answer& answer) {
+  std::string chain;
+  const auto add = [&chain](const std::string& der) {
+    const absl::StatusOr<std::string> pem = CertificateDerToPem(der);
+    if (pem.ok()) chain += *pem;
+    return pem.ok();
+  };
+  bool read = add(answer.cluster_certificate());
+  for (const std::string& issuer : answer.ca_chain()) {
+    read = read && add(issuer);
+  }
+  if (!read) return NotOurs("a certificate that cannot be read");
+  return chain;
 }
 
 }  // namespace
@@ -43,13 +71,9 @@ void IdentityKeeper::Renew() {
       &Async::RenewCertificate, std::move(request), kDeadline,
       [this](const absl::StatusOr<v1::RenewCertificateResponse>& answer) {
         MC_FAILPOINT("agent.renewal.send.after");
-        const absl::Status kept =
-            answer.ok() ? Keep(answer->cluster_certificate(), Issuers(*answer),
-                               answer->password())
-                        : answer.status();
+        const absl::Status kept = answer.ok() ? Keep(*answer) : answer.status();
         if (kept.ok()) return Done(absl::ZeroDuration());
-        // Another key, where it is this request that the service refuses.
-        if (absl::IsInvalidArgument(kept)) Reject();
+        if (RefusesKey(answer.status())) Reject();
         Failed(kept, false);
       });
 }
@@ -117,49 +141,49 @@ void IdentityKeeper::AskForRecovery(v1::RecoverCertificateRequest request,
           again.push_back(request.password());
           return AskForRecovery(std::move(without), std::move(again));
         }
-        const absl::Status kept =
-            answer.ok() ? Keep(answer->cluster_certificate(), Issuers(*answer),
-                               answer->password())
-                        : answer.status();
-        if (!kept.ok()) return Failed(kept, true);
-        Done(absl::ZeroDuration());
+        const absl::Status kept = answer.ok() ? Keep(*answer) : answer.status();
+        if (kept.ok()) return Done(absl::ZeroDuration());
+        if (RefusesKey(answer.status())) Reject();
+        Failed(kept, true);
       });
 }
 
-absl::Status IdentityKeeper::Keep(const std::string& certificate_der,
-                                  const std::vector<std::string>& issuers_der,
-                                  const std::string& password) {
-  std::string chain;
-  const absl::StatusOr<std::string> leaf = CertificateDerToPem(certificate_der);
-  if (!leaf.ok()) return leaf.status();
-  chain = *leaf;
-  for (const std::string& issuer : issuers_der) {
-    const absl::StatusOr<std::string> pem = CertificateDerToPem(issuer);
-    if (!pem.ok()) return pem.status();
-    chain += *pem;
+template <typename Answer>
+absl::Status IdentityKeeper::Keep(const Answer& answer) {
+  const absl::StatusOr<std::string> chain = ChainOf(answer);
+  if (!chain.ok()) return chain.status();
+  const auto info = ParseCertificatePem(*chain);
+  // Such a one would be renewed, and its renewal, without an end.
+  if (!info.ok() || info->not_after <= info->not_before) {
+    return NotOurs("a certificate that is never valid");
   }
-  const absl::StatusOr<PeerIdentity> identity = IdentityOfCertificate(*leaf);
+  if (answer.password().empty()) return NotOurs("no password");
+  const absl::StatusOr<PeerIdentity> identity = IdentityOfCertificate(*chain);
   {
     absl::MutexLock lock(&options_.state->mutex);
     StateDirectory& state = *options_.state->directory;
     if (!identity.ok() || identity->kind != "cluster" ||
         identity->id != state.cluster_id()) {
-      return absl::UnauthenticatedError(
-          "the service answered with a certificate for another identity; ask "
-          "your vendor");
+      return NotOurs("a certificate for another identity");
     }
     const absl::Status kept =
-        state.KeepRenewal(chain, password, options_.clock->Now());
+        state.KeepRenewal(*chain, answer.password(), options_.clock->Now());
+    if (absl::IsFailedPrecondition(kept)) {
+      return NotOurs("a certificate for another key");
+    }
     if (!kept.ok()) return kept;
   }
   absl::MutexLock lock(&mutex_);
   recover_ = false;
   proof_failed_ = false;
   refusals_ = 0;
+  renew_from_ =
+      options_.clock->SinceBoot() +
+      std::max(kLeastBetween, RetryAfter(absl::OkStatus(), answer.pacing()));
   // Whoever suspects the handshake again waits as long as for a refusal.
   ask_from_ = suspected_
                   ? options_.clock->SinceBoot() + AskAgainAfter(1, Draw())
-                  : -absl::InfiniteDuration();
+                  : renew_from_;
   suspected_ = false;
   // What is left to do is to prove it, whatever the old one's date.
   renews_at_ = absl::InfinitePast();
@@ -168,6 +192,11 @@ absl::Status IdentityKeeper::Keep(const std::string& certificate_der,
 
 void IdentityKeeper::Prove(const std::string& chain_pem,
                            const std::string& key_pem, bool renewed) {
+  uint64_t wished = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    wished = wished_;
+  }
   absl::StatusOr<std::shared_ptr<ClusterLink>> link =
       options_.connect(chain_pem, key_pem);
   if (!link.ok()) return Failed(link.status(), false);
@@ -178,15 +207,15 @@ void IdentityKeeper::Prove(const std::string& chain_pem,
   CallUnary<Async, v1::CheckLicenseRequest, v1::CheckLicenseResponse>(
       options_.in_flight, options_.executor, async, &Async::CheckLicense, {},
       kDeadline,
-      [this, link = *link,
-       renewed](const absl::StatusOr<v1::CheckLicenseResponse>& answer) {
+      [this, link = *link, renewed,
+       wished](const absl::StatusOr<v1::CheckLicenseResponse>& answer) {
         MC_FAILPOINT("agent.renewal.prove.after");
-        Proven(link, renewed, answer.status());
+        Proven(link, renewed, wished, answer.status());
       });
 }
 
 void IdentityKeeper::Proven(std::shared_ptr<ClusterLink> link, bool renewed,
-                            const absl::Status& status) {
+                            uint64_t wished, const absl::Status& status) {
   if (!status.ok()) {
     options_.links->GiveUp();
     {
@@ -204,7 +233,8 @@ void IdentityKeeper::Proven(std::shared_ptr<ClusterLink> link, bool renewed,
     stopped = !stopped_.ok();
     proof_failed_ = false;
     recover_ = false;
-    reconnect_ = false;
+    refusals_ = 0;
+    connected_ = wished;
     backoff_.Reset();
   }
   if (stopped) LogInfo("the service accepts this cluster again");
@@ -212,7 +242,7 @@ void IdentityKeeper::Proven(std::shared_ptr<ClusterLink> link, bool renewed,
   if (renewed) return Confirm();
   options_.board->Succeeded(Exchange::kCertificate);
   LogInfo("connected anew with the CAs of service.ca_file");
-  Done(absl::ZeroDuration());
+  Rest();
 }
 
 void IdentityKeeper::Reject() {
@@ -244,7 +274,7 @@ void IdentityKeeper::Confirm() {
   }
   options_.board->Succeeded(Exchange::kCertificate);
   if (options_.events != nullptr) options_.events->Raise(std::move(event));
-  Done(absl::ZeroDuration());
+  Rest();
 }
 
 }  // namespace mc::agent

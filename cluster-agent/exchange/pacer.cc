@@ -57,7 +57,9 @@ std::string_view WhatToDo(v1::ErrorReason reason) {
     case v1::ERROR_REASON_IDENTITY_MISSING:
     case v1::ERROR_REASON_IDENTITY_MISMATCH:
       return "the service does not know this cluster's identity; check that "
-             "service.cluster names the vendor where it was registered";
+             "service.cluster names the vendor where it was registered; if it "
+             "does, the vendor may have lost the registration: stop the agent, "
+             "and run cluster-agent register";
     case v1::ERROR_REASON_SUPERSEDED:
       return "another agent with this cluster's identity has taken over its "
              "heartbeat; stop one of the two";
@@ -141,7 +143,9 @@ absl::Duration Pacer::Interval(const v1::Pacing& pacing) {
 
 absl::Duration Pacer::After(const absl::Status& status,
                             const v1::Pacing& pacing) {
-  const absl::Duration at_least = RetryAfter(status, pacing);
+  // Many clusters may be told the same.
+  const absl::Duration at_least =
+      RetryAfter(status, pacing) * (1 + kJitter * draw_());
   if (status.ok()) {
     backoff_.Reset();
     return std::max(at_least, Interval(pacing));

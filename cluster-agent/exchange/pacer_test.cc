@@ -73,6 +73,18 @@ TEST(Pacer, NothingIsTriedBeforeTheServiceAllows) {
             kMaxRetryAfter);
 }
 
+// Clusters that were told the same do not come back at the same moment.
+TEST(Pacer, WhatTheServiceAsksForIsSpread) {
+  const absl::Status refusal =
+      WithRetryDelay(Error(absl::StatusCode::kFailedPrecondition,
+                           v1::ERROR_REASON_CLONE_SUSPECTED, "not now"),
+                     absl::Minutes(30));
+  EXPECT_EQ(MakePacer(0).After(refusal, {}), absl::Minutes(30));
+  EXPECT_EQ(MakePacer(1).After(refusal, {}), absl::Minutes(33));
+  EXPECT_EQ(MakePacer(1).After(absl::OkStatus(), Wait(absl::Minutes(30))),
+            absl::Minutes(33));
+}
+
 TEST(Pacer, ARefusalIsNotHammered) {
   Pacer pacer = MakePacer(1);
   EXPECT_EQ(pacer.After(Error(absl::StatusCode::kNotFound,

@@ -81,6 +81,8 @@ class Reports {
   struct Sent {
     std::string sha256;
     size_t size_bytes = 0;
+    // Its receipt has come; the disk has it not yet.
+    bool answered = false;
   };
 
   // Looks for what waits and sends it, opening and closing the stream where it

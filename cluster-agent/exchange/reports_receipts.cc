@@ -110,6 +110,7 @@ void Reports::OnReceipt(uint64_t number, const v1::ReportReceipt& receipt) {
     // What was not asked on this stream is nobody's answer.
     if (found == waiting_.end()) return;
     sha256 = found->second.sha256;
+    found->second.answered = true;
     Progress();
     if (!receipt.has_rejection()) Obey(receipt.pacing());
   }

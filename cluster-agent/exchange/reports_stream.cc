@@ -57,16 +57,22 @@ void Reports::OnOver(uint64_t number, const std::shared_ptr<ClusterLink>& link,
   {
     absl::MutexLock lock(&mutex_);
     if (number != number_) return;
+    // What is answered is only still being written to the disk: a stream that
+    // the agent half-closed may end meanwhile.
+    const auto unanswered = [](const auto& sent) {
+      return !sent.second.answered;
+    };
     const bool unfinished =
-        phase_ == Phase::kGreeting || !waiting_.empty() || !status.ok();
+        phase_ == Phase::kGreeting ||
+        std::any_of(waiting_.begin(), waiting_.end(), unanswered);
     if (unfinished && end.ok()) {
       end = absl::UnavailableError("the service ended the stream");
     }
     if (!end.ok() && !stopped_) {
       for (const v1::Lane lane : kReportLanes) {
         const bool waited = std::any_of(
-            waiting_.begin(), waiting_.end(), [lane](const auto& sent) {
-              return std::get<0>(sent.first) == lane;
+            waiting_.begin(), waiting_.end(), [&](const auto& sent) {
+              return std::get<0>(sent.first) == lane && unanswered(sent);
             });
         if (waited || phase_ == Phase::kGreeting) failed.push_back(lane);
       }

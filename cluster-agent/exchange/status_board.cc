@@ -60,6 +60,12 @@ void StatusBoard::Failed(Exchange exchange, const absl::Status& status) {
                          {"detail", record.refusal}});
 }
 
+void StatusBoard::Withdrawn(Exchange exchange) {
+  absl::MutexLock lock(&mutex_);
+  At(exchange).refusal.clear();
+  At(exchange).refusal_key.clear();
+}
+
 void StatusBoard::Next(Exchange exchange, absl::Time at) {
   absl::MutexLock lock(&mutex_);
   Record& record = At(exchange);

@@ -42,6 +42,8 @@ class StatusBoard {
   void Succeeded(Exchange exchange);
   // A refusal becomes part of what the agent waits for, until it succeeds.
   void Failed(Exchange exchange, const absl::Status& status);
+  // What was refused is not asked for any more.
+  void Withdrawn(Exchange exchange);
   void Next(Exchange exchange, absl::Time at);
 
   // The service has answered, in whatever way.

@@ -1,11 +1,13 @@
 #include "cluster-agent/site/site_server.h"
 
+#include <cstddef>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "cluster-agent/site/master_certificate.h"
 #include "common/rpc/server_arguments.h"
 #include "common/status/status.h"
+#include "common/tls/guard_reads.h"
 #include "common/tls/renewing_credentials.h"
 
 namespace mc::agent {
@@ -19,6 +21,8 @@ struct Limits {
 
 constexpr int kMaxMetadataBytes = 8 << 10;
 constexpr absl::Duration kHandshakeTimeout = absl::Seconds(10);
+// What gRPC may hold for all connections of a port.
+constexpr size_t kMemory = 64 << 20;
 
 // Whoever comes to the join port is unknown: a call or two, then good-bye. A
 // node's connection ends now and then, so that its certificate is looked at.
@@ -31,6 +35,20 @@ constexpr Limits kNodeLimits = {
     {8, kMaxMetadataBytes, kHandshakeTimeout, absl::Hours(12),
      absl::Seconds(30), absl::InfiniteDuration()}};
 
+// A node has one stream that lasts, and a call now and then; on it a report at
+// intervals.
+FrameGuard::Limits Frames() {
+  FrameGuard::Limits limits;
+  limits.streams_per_second = 10;
+  limits.streams_at_once = 200;
+  limits.controls_per_second = 5;
+  limits.controls_at_once = 100;
+  limits.empties_per_second = 200;
+  limits.empties_at_once = 5000;
+  limits.header_bytes = size_t{2} * kMaxMetadataBytes;
+  return limits;
+}
+
 void SetArguments(const Limits& limits, grpc::ServerBuilder& builder) {
   for (const auto& [name, value] : ServerArguments(limits.connections)) {
     builder.AddChannelArgument(name, value);
@@ -39,6 +57,9 @@ void SetArguments(const Limits& limits, grpc::ServerBuilder& builder) {
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.SetMaxReceiveMessageSize(limits.max_message_bytes);
+  grpc::ResourceQuota quota("site");
+  quota.Resize(kMemory);
+  builder.SetResourceQuota(quota);
 }
 
 std::shared_ptr<grpc::ServerCredentials> Credentials(const SiteDeps& deps,
@@ -100,6 +121,10 @@ absl::StatusOr<std::unique_ptr<SiteServer>> SiteServer::Start(Options options) {
 }
 
 absl::Status SiteServer::Listen() {
+  // Whoever can reach a port could end the agent with one header.
+  GuardReads(
+      {.limits = Frames(), .clock = options_.deps.clock, .on_ended = {}});
+  guarded_ = true;
   // First: what the join port answers names it.
   node_credentials_ = Credentials(options_.deps, true);
   auto nodes =
@@ -129,6 +154,7 @@ void SiteServer::Stop(absl::Duration grace) {
   streams_.Drain();
   Shutdown(join_server_, grace);
   Shutdown(node_server_, grace);
+  if (std::exchange(guarded_, false)) StopGuardingReads();
 }
 
 }  // namespace mc::agent

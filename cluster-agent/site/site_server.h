@@ -17,7 +17,8 @@ namespace mc::agent {
 
 // TLS with certificates of the site's CA, which renew by themselves. The join
 // port asks for no client certificate; the node port takes no connection
-// without one of this CA.
+// without one of this CA. What no node sends ends its connection (common/tls/
+// guard_reads.h): one of this class at a time.
 class SiteServer {
  public:
   struct Options {
@@ -60,6 +61,7 @@ class SiteServer {
   std::shared_ptr<grpc::ServerCredentials> node_credentials_;
   int join_port_ = 0;
   int nodes_port_ = 0;
+  bool guarded_ = false;
   std::unique_ptr<grpc::Server> join_server_;
   std::unique_ptr<grpc::Server> node_server_;
 };

@@ -1,5 +1,9 @@
 #include "cluster-agent/site/site_server.h"
 
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +15,7 @@
 #include "cluster-agent/domain/site/site_identity.h"
 #include "common/crypto/certificate.h"
 #include "common/crypto/digest.h"
+#include "common/crypto/openssl.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
 #include "common/time/proto_time.h"
@@ -45,6 +50,77 @@ struct Link {
 
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<Stub> stub;
+};
+
+// Sends frame by frame what no client library would.
+class RawClient {
+ public:
+  explicit RawClient(int port, const std::string& certificate_pem = "",
+                     const std::string& key_pem = "")
+      : context_(SSL_CTX_new(TLS_client_method())) {
+    constexpr unsigned char kH2[] = {2, 'h', '2'};
+    SSL_CTX_set_alpn_protos(context_.get(), kH2, sizeof(kH2));
+    if (!certificate_pem.empty()) {
+      SSL_CTX_use_certificate(
+          context_.get(), openssl::CertificateFromPem(certificate_pem)->get());
+      SSL_CTX_use_PrivateKey(context_.get(),
+                             PrivateKey::FromPem(key_pem)->get());
+    }
+    connection_.reset(BIO_new_ssl_connect(context_.get()));
+    BIO_set_conn_hostname(connection_.get(),
+                          absl::StrCat("127.0.0.1:", port).c_str());
+    EXPECT_EQ(BIO_do_handshake(connection_.get()), 1);
+    const timeval patience = {30, 0};
+    setsockopt(static_cast<int>(BIO_get_fd(connection_.get(), nullptr)),
+               SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    Send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Frame(4, 0, 0, ""));
+  }
+
+  static std::string Frame(char kind, char flags, char stream,
+                           const std::string& payload) {
+    std::string frame(9, '\0');
+    frame[1] = static_cast<char>(payload.size() >> 8);
+    frame[2] = static_cast<char>(payload.size() & 0xff);
+    frame[3] = kind;
+    frame[4] = flags;
+    frame[8] = stream;
+    return frame + payload;
+  }
+  // A call with one more header field; names and values are short.
+  static std::string Call(const std::string& name, const std::string& value) {
+    std::string block;
+    for (const auto& [field, text] :
+         {std::pair<std::string, std::string>(":method", "POST"),
+          {":scheme", "https"},
+          {":path", "/missioncontrol.v1.SiteService/Join"},
+          {":authority", "master"},
+          {"content-type", "application/grpc"},
+          {"te", "trailers"},
+          {name, value}}) {
+      block += '\0';
+      block += static_cast<char>(field.size());
+      block += field;
+      block += static_cast<char>(text.size());
+      block += text;
+    }
+    return Frame(1, 5, 1, block);
+  }
+
+  bool Send(const std::string& bytes) {
+    return BIO_write(connection_.get(), bytes.data(),
+                     static_cast<int>(bytes.size())) > 0;
+  }
+  // Whether the master ends the connection, before the patience does.
+  bool IsEnded() {
+    char bytes[4096];
+    while (BIO_read(connection_.get(), bytes, sizeof(bytes)) > 0) {
+    }
+    return !BIO_should_retry(connection_.get());
+  }
+
+ private:
+  openssl::Owner<SSL_CTX, SSL_CTX_free> context_;
+  openssl::Bio connection_;
 };
 
 struct Call {
@@ -451,6 +527,40 @@ TEST_F(SiteServerTest, OneWhoIsNotTheMasterSaysSo) {
   Call call;
   auto stream = node.link->stub->StreamNodeReports(&call.context);
   EXPECT_EQ(End(*stream), v1::ERROR_REASON_NOT_MASTER);
+}
+
+// gRPC's own reading of this header ends the process.
+TEST_F(SiteServerTest, AHostileHeaderEndsItsConnectionAlone) {
+  const Node node = Joined(kNodeA);
+  Call call;
+  auto stream = Opened(node, call);
+  const std::string hostile = RawClient::Call("grpclb_client_stats", "x");
+  RawClient stranger(server_->join_port());
+  stranger.Send(hostile);
+  EXPECT_TRUE(stranger.IsEnded());
+  RawClient renegade(server_->nodes_port(), node.certificate_pem,
+                     node.key.ToPem());
+  renegade.Send(hostile);
+  EXPECT_TRUE(renegade.IsEnded());
+  EXPECT_TRUE(Reported(*stream));
+}
+
+TEST_F(SiteServerTest, AFloodOfFramesEndsItsConnection) {
+  RawClient flood(server_->join_port());
+  std::string pings;
+  for (int i = 0; i < 200; ++i) {
+    pings += RawClient::Frame(6, 0, 0, std::string(8, '.'));
+  }
+  flood.Send(pings);
+  EXPECT_TRUE(flood.IsEnded());
+}
+
+// One report after the other is no flood.
+TEST_F(SiteServerTest, ReportsWithoutAPauseAreTaken) {
+  const Node node = Joined(kNodeA);
+  Call call;
+  auto stream = Opened(node, call);
+  for (int i = 0; i < 500; ++i) ASSERT_TRUE(Reported(*stream)) << i;
 }
 
 TEST_F(SiteServerTest, AStopTellsTheNodes) {

@@ -118,6 +118,7 @@ absl::StatusOr<NodeState> NodeState::Open(const std::string& path,
   if (!is_private.ok()) return is_private;
   absl::StatusOr<DirectoryLock> lock = DirectoryLock::Acquire(path);
   if (!lock.ok()) return lock.status();
+  RemoveDrafts(path);
   if (FileExists(absl::StrCat(path, "/", state_files::kClusterId))) {
     return absl::FailedPreconditionError(absl::StrCat(
         path,

@@ -119,8 +119,8 @@ absl::Status StateDirectory::RemoveRenewal() {
 absl::StatusOr<AgentRenewal> StateDirectory::DrawRenewal(absl::Time now) {
   absl::StatusOr<std::optional<AgentRenewal>> kept = LoadRenewal();
   if (!kept.ok()) return kept.status();
-  if (kept->has_value()) return **std::move(kept);
-  const AgentRenewal renewal = NewRenewal(now);
+  const AgentRenewal renewal =
+      kept->has_value() ? **std::move(kept) : NewRenewal(now);
   MC_FAILPOINT("agent.renewal.draw.before");
   const absl::Status saved = SaveRenewal(renewal);
   if (!saved.ok()) return saved;

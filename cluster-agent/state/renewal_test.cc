@@ -113,6 +113,15 @@ TEST_F(Renewal, TheSameKeyIsAskedForUntilTheServiceAnswers) {
   EXPECT_NE(state.DrawRenewal(kNow)->key_pem(), first.key_pem());
 }
 
+// The service would sign in vain, again and again.
+TEST_F(Renewal, NothingIsAskedForThatCouldNotBeKept) {
+  ASSERT_TRUE(Open().DrawRenewal(kNow).ok());
+  StateDirectory state = Open([](const std::string&) {
+    return absl::ResourceExhaustedError("no space left");
+  });
+  EXPECT_FALSE(state.DrawRenewal(kNow).ok());
+}
+
 TEST_F(Renewal, ACertificateForAnotherKeyIsRefusedInBothGenerations) {
   StateDirectory state = Open();
   EXPECT_FALSE(state.KeepRenewal(Certify(state.tls_key()), "p", kNow).ok());

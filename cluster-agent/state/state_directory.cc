@@ -196,6 +196,7 @@ absl::StatusOr<StateDirectory> StateDirectory::Open(const Options& options) {
   }
   absl::StatusOr<DirectoryLock> lock = DirectoryLock::Acquire(options.path);
   if (!lock.ok()) return lock.status();
+  RemoveDrafts(options.path);
   StateDirectory state(options, *std::move(lock));
   absl::Status status = state.FinishRenewal();
   if (status.ok()) status = state.LoadIdentity(options);
@@ -255,11 +256,16 @@ absl::Status StateDirectory::SaveRegistration(
   if (!text.ok()) return text.status();
   absl::Status status = CheckChain(certificate_chain_pem, tls_key().ToPem());
   if (status.ok()) status = RemoveRenewal();
+  if (!status.ok()) return status;
+  const std::string certificate = FilePath(state_files::kCertificate);
+  // A registration of the same key again ends the password, and leaves the
+  // certificate good.
+  const bool again = FileExists(path);
+  if (again) status = AtomicWrite(path, *text, 0600);
   if (status.ok()) {
-    status = AtomicWrite(FilePath(state_files::kCertificate),
-                         certificate_chain_pem, 0600);
+    status = AtomicWrite(certificate, certificate_chain_pem, 0600);
   }
-  if (status.ok()) status = AtomicWrite(path, *text, 0600);
+  if (status.ok() && !again) status = AtomicWrite(path, *text, 0600);
   return status;
 }
 

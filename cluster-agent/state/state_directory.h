@@ -85,10 +85,11 @@ class StateDirectory {
   absl::StatusOr<std::optional<missioncontrol::config::v1::AgentContact>>
   LoadContact() const;
 
-  // The certificates first: whoever finds a registration finds them. Refuses
-  // what the Load functions would call damaged, and a first certificate for
-  // another key than tls_key. A renewal under way is gone before: whatever it
-  // holds is worth nothing after a registration.
+  // The first time the certificates first: whoever finds a registration finds
+  // them; then the registration first, for the password before is worth
+  // nothing. Refuses what the Load functions would call damaged, and a first
+  // certificate for another key than tls_key. A renewal under way is gone
+  // before: whatever it holds is worth nothing after a registration.
   absl::Status SaveRegistration(
       const missioncontrol::config::v1::AgentRegistration& registration,
       const std::string& certificate_chain_pem);
@@ -114,7 +115,8 @@ class StateDirectory {
   static absl::StatusOr<std::optional<missioncontrol::config::v1::AgentRenewal>>
   ReadRenewal(const std::string& directory);
   // Begins one with a new key, or gives what is under way, so that the service
-  // is asked for the same key until it has answered.
+  // is asked for the same key until it has answered. It is written in any case:
+  // on a disk that is full nothing is asked for that could not be kept.
   absl::StatusOr<missioncontrol::config::v1::AgentRenewal> DrawRenewal(
       absl::Time now);
   // Keeps what the service answered. FAILED_PRECONDITION where the certificate

@@ -333,6 +333,33 @@ TEST_F(State, ARegistrationOutlivesARestart) {
   EXPECT_EQ(Mode(File("tls.crt")), 0600u);
 }
 
+// Cut off between the two files: the password before is worth nothing, the
+// certificate before is still good.
+TEST_F(State, ARepeatedRegistrationKeepsItsPasswordFirst) {
+  auto state = StateDirectory::Open(path_);
+  ASSERT_TRUE(state.ok()) << state.status();
+  const std::string chain = SelfSigned(state->tls_key());
+  ASSERT_TRUE(state->SaveRegistration(SomeRegistration(), chain).ok());
+  // The certificate cannot be replaced.
+  std::filesystem::remove(File("tls.crt"));
+  std::filesystem::create_directory(File("tls.crt"));
+  AgentRegistration again = SomeRegistration();
+  again.set_password("the next password");
+  EXPECT_FALSE(state->SaveRegistration(again, chain).ok());
+  EXPECT_EQ((*state->LoadRegistration())->password(), "the next password");
+}
+
+TEST_F(State, DraftsOfAKilledAgentAreGoneWithTheirKeys) {
+  ASSERT_TRUE(StateDirectory::Open(path_).ok());
+  Write("tls.key.new-a1B2c3", "a key");
+  Write("renewal.json.new-XYZabc", "another");
+  Write("notes.new-ideas for the weekend", "somebody's own");
+  ASSERT_TRUE(StateDirectory::Open(path_).ok());
+  EXPECT_FALSE(std::filesystem::exists(File("tls.key.new-a1B2c3")));
+  EXPECT_FALSE(std::filesystem::exists(File("renewal.json.new-XYZabc")));
+  EXPECT_TRUE(std::filesystem::exists(File("notes.new-ideas for the weekend")));
+}
+
 TEST_F(State, ACertificateOfAnotherKeyIsNotSaved) {
   auto state = StateDirectory::Open(path_);
   ASSERT_TRUE(state.ok()) << state.status();

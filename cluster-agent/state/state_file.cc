@@ -2,6 +2,8 @@
 
 #include <google/protobuf/util/json_util.h>
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +11,31 @@
 #include "common/files/files.h"
 
 namespace mc::agent {
+namespace {
+
+// Of a draft, after the file's name; six letters follow.
+constexpr std::string_view kDraft = ".new-";
+constexpr size_t kDraftLetters = 6;
+
+bool IsDraft(std::string_view name) {
+  const size_t at = name.rfind(kDraft);
+  return at != std::string_view::npos &&
+         name.size() == at + kDraft.size() + kDraftLetters;
+}
+
+}  // namespace
+
+void RemoveDrafts(const std::string& directory) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(directory, error), end;
+       !error && at != end; at.increment(error)) {
+    std::error_code ignored;
+    if (IsDraft(at->path().filename().string()) &&
+        at->is_regular_file(ignored)) {
+      std::filesystem::remove(at->path(), ignored);
+    }
+  }
+}
 
 absl::StatusOr<std::optional<std::string>> ReadOptional(
     const std::string& path) {

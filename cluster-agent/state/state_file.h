@@ -15,6 +15,11 @@ namespace mc::agent {
 // A node's state; its directory holds no cluster's, and the other way round.
 inline constexpr char kNodeFile[] = "node.json";
 
+// What AtomicWrite left where a process was killed: drafts of the files, and
+// with them keys that nobody asks for. For the holder of the directory's lock;
+// what cannot be removed stays for the next start.
+void RemoveDrafts(const std::string& directory);
+
 // Absent when the file does not exist; else as ReadPrivateFile.
 absl::StatusOr<std::optional<std::string>> ReadOptional(
     const std::string& path);

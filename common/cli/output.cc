@@ -38,9 +38,9 @@ std::string EnumText(const google::protobuf::EnumDescriptor& type, int number) {
     prefix += absl::ascii_toupper(c);
   }
   prefix += '_';
-  return absl::StartsWith(value->name(), prefix)
-             ? value->name().substr(prefix.size())
-             : value->name();
+  std::string name(value->name());
+  if (absl::StartsWith(name, prefix)) name.erase(0, prefix.size());
+  return name;
 }
 
 std::string Properties(

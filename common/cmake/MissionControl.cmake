@@ -25,7 +25,12 @@ if(MC_MOLD)
 endif()
 
 find_package(Threads REQUIRED)
-find_package(Protobuf REQUIRED)
+# From 22 on protobuf tells by its own files that it needs Abseil; before,
+# only CMake knows it.
+find_package(Protobuf CONFIG QUIET)
+if(NOT Protobuf_FOUND)
+  find_package(Protobuf REQUIRED)
+endif()
 find_package(gRPC CONFIG REQUIRED)
 find_package(absl REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED)

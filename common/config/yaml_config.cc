@@ -1,5 +1,6 @@
 #include "common/config/yaml_config.h"
 
+#include <yaml-cpp/anchor.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
@@ -41,7 +42,7 @@ std::string YamlName(const EnumValueDescriptor& value) {
     if (absl::ascii_isupper(c) && !prefix.empty()) prefix += '_';
     prefix += absl::ascii_toupper(c);
   }
-  std::string name = value.name();
+  std::string name(value.name());
   if (absl::StartsWith(name, prefix + "_")) name.erase(0, prefix.size() + 1);
   return absl::AsciiStrToLower(name);
 }
@@ -114,7 +115,7 @@ class Loader {
     const Descriptor& descriptor = *message.GetDescriptor();
     std::vector<std::string> keys;
     for (int i = 0; i < descriptor.field_count(); ++i) {
-      keys.push_back(descriptor.field(i)->name());
+      keys.emplace_back(descriptor.field(i)->name());
     }
     return absl::StrJoin(keys, ", ");
   }

@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "common/log/library_log.h"
 #include "common/time/clock.h"
 #include "common/time/proto_time.h"
-#include "google/protobuf/stubs/logging.h"
 #include "nlohmann/json.hpp"
 
 namespace mc {
@@ -128,9 +128,7 @@ std::string TextLine(LogLevel level, std::string_view message,
 }  // namespace
 
 void InitLog(const LogOptions& options) {
-  // Protobuf prints each message that does not parse: a peer could flood the
-  // log with lines that are no JSON. Whoever parses tells what went wrong.
-  google::protobuf::SetLogHandler(nullptr);
+  QuietLibraries();
   Sink& sink = GlobalSink();
   sink.json = options.json;
   sink.component = options.component;

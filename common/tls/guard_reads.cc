@@ -6,10 +6,12 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
+#include "common/log/log.h"
 #include "common/retry/rate_limit.h"
 
 namespace mc {
@@ -20,10 +22,19 @@ struct Installed {
       : options(std::move(values)),
         of_client({.burst = options.limits.streams_at_once,
                    .per_second = options.limits.streams_per_second,
-                   .clock = options.clock}) {}
+                   .clock = options.clock}),
+        lines({.burst = 10, .clock = options.clock}) {}
+
+  void OnEnded(std::string_view why) {
+    if (options.on_ended) options.on_ended();
+    if (lines.Take(why) > absl::ZeroDuration()) return;
+    LogWarning("a connection was ended", {{"reason", why}});
+  }
 
   const GuardOptions options;
   RateLimit of_client;
+  // Whoever comes again and again does not fill the log.
+  RateLimit lines;
 };
 
 std::atomic<Installed*> installed{nullptr};
@@ -104,7 +115,7 @@ extern "C" int SSL_read(SSL* ssl, void* buffer, int size) {
   const char* why = guard->Take({static_cast<const char*>(buffer), count},
                                 in->options.clock->SinceBoot());
   if (why == nullptr) return static_cast<int>(count);
-  if (in->options.on_ended) in->options.on_ended(why);
+  in->OnEnded(why);
   // As if the client had closed the connection: nothing of it is read any more.
   SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
   return 0;

@@ -3,7 +3,6 @@
 #define COMMON_TLS_GUARD_READS_H_
 
 #include <functional>
-#include <string_view>
 
 #include "common/time/clock.h"
 #include "common/tls/frame_guard.h"
@@ -16,8 +15,9 @@ struct GuardOptions {
   FrameGuard::Limits limits;
   // It outlives every connection.
   const Clock* clock = nullptr;
-  // Told of each connection that is ended, with the reason; on gRPC's threads.
-  std::function<void(std::string_view why)> on_ended;
+  // Told of each connection that is ended, on gRPC's threads; may be empty. The
+  // log has the reasons, at a bounded rate.
+  std::function<void()> on_ended;
 };
 
 // From now on connections of HTTP/2 that this process serves are guarded; to be

@@ -66,11 +66,6 @@ int NoteProblem(int good, X509_STORE_CTX* store) {
   return 1;
 }
 
-int NoteRequest(SSL* /*connection*/, void* asked) {
-  *static_cast<bool*>(asked) = true;
-  return 1;
-}
-
 absl::Status AddRoots(const std::string& pem, SSL_CTX* context) {
   if (pem.empty()) return absl::OkStatus();
   const auto roots = CertificateChainPemToDer(pem);
@@ -128,7 +123,7 @@ class TlsConnection {
     Must(context_ != nullptr);
     SSL_CTX_set_min_proto_version(context_.get(), TLS1_2_VERSION);
     SSL_CTX_set_verify(context_.get(), SSL_VERIFY_NONE, NoteProblem);
-    SSL_CTX_set_cert_cb(context_.get(), NoteRequest, &asked_);
+    SSL_CTX_set_cert_cb(context_.get(), OnRequest, this);
     Must(SSL_CTX_set_alpn_protos(context_.get(), kH2, sizeof(kH2)) == 0);
     absl::Status status = AddRoots(options_.root_pem, context_.get());
     if (status.ok()) status = AddIdentity(options_, context_.get());
@@ -187,13 +182,7 @@ class TlsConnection {
     result.trusted = verification_.trusted && !result.chain_der.empty();
     result.dates_valid = verification_.dates_valid;
     result.trust_problem = verification_.problem;
-    if (X509* own = SSL_get0_peer_certificate(connection_.get())) {
-      result.host_matches =
-          (IsNumericAddress(name_)
-               ? X509_check_ip_asc(own, name_.c_str(), 0)
-               : X509_check_host(own, name_.data(), name_.size(), 0,
-                                 nullptr)) == 1;
-    }
+    result.host_matches = HostMatches();
     result.tls_version = SSL_get_version(connection_.get());
     const unsigned char* alpn = nullptr;
     unsigned int size = 0;
@@ -201,10 +190,35 @@ class TlsConnection {
     result.alpn.assign(reinterpret_cast<const char*>(alpn), size);
   }
 
+  // Whether the server has shown a certificate.
+  bool verified() const {
+    return SSL_get0_peer_certificate(connection_.get()) != nullptr;
+  }
   bool asked() const { return asked_; }
   const std::string& alert() const { return alert_; }
 
  private:
+  bool HostMatches() const {
+    X509* own = SSL_get0_peer_certificate(connection_.get());
+    if (own == nullptr) return false;
+    return (IsNumericAddress(name_)
+                ? X509_check_ip_asc(own, name_.c_str(), 0)
+                : X509_check_host(own, name_.data(), name_.size(), 0,
+                                  nullptr)) == 1;
+  }
+
+  // The server's certificate has been looked at by then. Whoever it is not
+  // meant for does not learn who asks.
+  static int OnRequest(SSL* connection, void* object) {
+    auto* const self = static_cast<TlsConnection*>(object);
+    self->asked_ = true;
+    if (!self->verification_.trusted || !self->verification_.dates_valid ||
+        !self->HostMatches()) {
+      SSL_certs_clear(connection);
+    }
+    return 1;
+  }
+
   absl::Status Flush() {
     BIO* out = SSL_get_wbio(connection_.get());
     char* data = nullptr;
@@ -340,12 +354,16 @@ absl::Status ProbeTls(const ProbeOptions& options, const Socket& socket,
                  [&] { return tls.Handshake(); });
   result.asked_for_client_certificate = tls.asked();
   result.alert = tls.alert();
+  if (tls.verified()) tls.Describe(result);
   if (!status.ok()) {
     return absl::UnavailableError(absl::StrCat("the TLS handshake with ", name,
                                                " fails: ", status.message()));
   }
-  tls.Describe(result);
   result.step = ProbeStep::kGreeting;
+  // To anybody else nothing is said.
+  if (!result.trusted || !result.dates_valid || !result.host_matches) {
+    return absl::OkStatus();
+  }
   status = Greet(tls, result);
   result.alert = tls.alert();
   return status.ok() ? status

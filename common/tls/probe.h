@@ -28,7 +28,8 @@ struct ProbeOptions {
   bool tls = true;
   // What the server's certificate must come from; empty: nothing is trusted.
   std::string root_pem;
-  // Shown where the server asks for a certificate; both empty: none.
+  // Shown where the server asks for a certificate, if its own is trusted, in
+  // date, and of that name; both empty: none.
   std::string cert_chain_pem;
   std::string key_pem;
   // Of everything together.
@@ -50,8 +51,8 @@ struct ProbeResult {
   // What the proxy said; absent without one, or before it was reached.
   std::optional<ProxyAnswer> proxy;
 
-  // From the handshake on. DER, the server's own certificate first, as the
-  // server sent them.
+  // From the handshake on, also where it fails after this. DER, the server's
+  // own certificate first, as the server sent them.
   std::vector<std::string> chain_der;
   // Whether the chain leads to `root_pem`, whatever its dates say, and what
   // OpenSSL says if not.
@@ -64,7 +65,8 @@ struct ProbeResult {
   std::string tls_version;
   std::string alpn;
   bool asked_for_client_certificate = false;
-  // The server's HTTP/2 settings came: it speaks the protocol, and took the
+  // The server's HTTP/2 settings came, for which it is asked only where its
+  // certificate is the service's: it speaks the protocol, and took the
   // client's certificate if it asked for one (TLS 1.3 refuses one only after
   // the handshake).
   bool greeted = false;

@@ -75,6 +75,7 @@ class Server {
     std::optional<Pair> tls;
     std::string client_ca_pem;
     bool http2 = true;
+    bool tls12 = false;
     // Nothing is accepted.
     bool silent = false;
   };
@@ -141,6 +142,9 @@ class Server {
                          SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
                          nullptr);
     }
+    if (script_.tls12) {
+      SSL_CTX_set_max_proto_version(context.get(), TLS1_2_VERSION);
+    }
     if (script_.http2) {
       SSL_CTX_set_alpn_select_cb(
           context.get(),
@@ -192,6 +196,7 @@ class ProbeTest : public testing::Test {
             .tls = MakePair(authority_, true),
             .client_ca_pem = "",
             .http2 = true,
+            .tls12 = false,
             .silent = false};
   }
 
@@ -224,6 +229,7 @@ TEST_F(ProbeTest, AnUnknownCaIsToldAndEndsNothing) {
   const ProbeResult result = Probe(options, clock_);
   EXPECT_TRUE(result.status.ok()) << result.status;
   EXPECT_FALSE(result.trusted);
+  EXPECT_FALSE(result.greeted);
   EXPECT_TRUE(result.dates_valid);
   EXPECT_THAT(result.trust_problem, HasSubstr("self-signed"));
   EXPECT_THAT(ParseCertificateDer(result.chain_der[0])->issuer_name,
@@ -252,8 +258,9 @@ TEST_F(ProbeTest, TheNameIsCheckedAgainstTheCertificate) {
   options = Through(proxy);
   options.host = "other.example";
   result = Probe(options, clock_);
-  EXPECT_TRUE(result.greeted) << result.status;
+  EXPECT_TRUE(result.status.ok()) << result.status;
   EXPECT_FALSE(result.host_matches);
+  EXPECT_FALSE(result.greeted) << "to another nothing is said";
 }
 
 TEST_F(ProbeTest, AClientCertificateIsShownWhereItIsAskedFor) {
@@ -276,6 +283,48 @@ TEST_F(ProbeTest, AClientCertificateIsShownWhereItIsAskedFor) {
   EXPECT_TRUE(result.greeted) << result.status;
 }
 
+TEST_F(ProbeTest, AClientCertificateIsShownToNobodyElse) {
+  Server::Script script = Tls();
+  script.client_ca_pem = authority_.cert_pem();
+  const Pair own = MakePair(authority_, false);
+  const auto asks = [&](const auto& change, absl::Duration shift) {
+    Server server(script);
+    ProbeOptions options = To(server);
+    options.cert_chain_pem = own.chain_pem;
+    options.key_pem = own.key_pem;
+    change(options);
+    const ProbeResult result = Probe(options, ShiftedClock(shift));
+    EXPECT_TRUE(result.asked_for_client_certificate);
+    EXPECT_FALSE(result.greeted);
+    EXPECT_THAT(result.alert, HasSubstr("certificate required"));
+  };
+  const auto nothing = [](ProbeOptions&) {};
+  asks(
+      [](ProbeOptions& options) {
+        options.root_pem = MakeAuthority("Another CA").cert_pem();
+      },
+      absl::ZeroDuration());
+  asks([](ProbeOptions& options) { options.server_name = "other.example"; },
+       absl::ZeroDuration());
+  asks(nothing, absl::Hours(48));
+}
+
+TEST_F(ProbeTest, ARefusalWithinTheHandshakeIsDescribed) {
+  Server::Script script = Tls();
+  script.client_ca_pem = authority_.cert_pem();
+  script.tls12 = true;
+  Server server(script);
+  ProbeOptions options = To(server);
+  const Pair foreign = MakePair(MakeAuthority("Another CA"), false);
+  options.cert_chain_pem = foreign.chain_pem;
+  options.key_pem = foreign.key_pem;
+  const ProbeResult result = Probe(options, clock_);
+  EXPECT_EQ(result.step, ProbeStep::kHandshake);
+  EXPECT_FALSE(result.status.ok());
+  EXPECT_TRUE(result.trusted && result.dates_valid && result.host_matches);
+  EXPECT_TRUE(result.asked_for_client_certificate);
+}
+
 TEST_F(ProbeTest, AServerWithoutHttp2IsTold) {
   Server::Script script = Tls();
   script.http2 = false;
@@ -294,6 +343,7 @@ TEST_F(ProbeTest, ARefusedPortIsNoSilentOne) {
                    .tls = {},
                    .client_ca_pem = "",
                    .http2 = true,
+                   .tls12 = false,
                    .silent = true});
     options.port = server.port();
   }
@@ -308,6 +358,7 @@ TEST_F(ProbeTest, ASilentServerCostsTheTimeoutAtMost) {
                  .tls = {},
                  .client_ca_pem = "",
                  .http2 = true,
+                 .tls12 = false,
                  .silent = true});
   ProbeOptions options = To(server);
   options.timeout = absl::Milliseconds(200);

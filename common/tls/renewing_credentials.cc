@@ -12,20 +12,32 @@ namespace {
 // also has those that are asked for at each handshake.
 class Renewing : public grpc::ServerCredentials {
  public:
+#ifdef MC_GRPC_CREDENTIALS_WRAP
+  // Newer gRPC keeps and releases what it wraps.
   Renewing(bool client_certificates, NextServerTls next)
-      : next_(std::move(next)),
-        credentials_(grpc_ssl_server_credentials_create_with_options(
-            grpc_ssl_server_credentials_create_options_using_config_fetcher(
-                client_certificates
-                    ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
-                    : GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE,
-                &Renewing::Fetch, this))) {}
+      : ServerCredentials(Make(client_certificates, this)),
+        next_(std::move(next)) {}
+#else
+  Renewing(bool client_certificates, NextServerTls next)
+      : next_(std::move(next)), credentials_(Make(client_certificates, this)) {}
   ~Renewing() override { grpc_server_credentials_release(credentials_); }
+#endif
 
   void SetAuthMetadataProcessor(
       const std::shared_ptr<grpc::AuthMetadataProcessor>&) override {}
 
  private:
+  // It asks `renewing` when a port is added, not before.
+  static grpc_server_credentials* Make(bool client_certificates,
+                                       void* renewing) {
+    return grpc_ssl_server_credentials_create_with_options(
+        grpc_ssl_server_credentials_create_options_using_config_fetcher(
+            client_certificates
+                ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
+                : GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE,
+            &Renewing::Fetch, renewing));
+  }
+
   static grpc_ssl_certificate_config_reload_status Fetch(
       void* self, grpc_ssl_server_certificate_config** config) {
     const absl::StatusOr<std::optional<ServerTls>> tls =
@@ -43,13 +55,16 @@ class Renewing : public grpc::ServerCredentials {
     return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
   }
 
+  const NextServerTls next_;
+
+#ifndef MC_GRPC_CREDENTIALS_WRAP
   int AddPortToServer(const std::string& address,
                       grpc_server* server) override {
     return grpc_server_add_http2_port(server, address.c_str(), credentials_);
   }
 
-  const NextServerTls next_;
   grpc_server_credentials* const credentials_;
+#endif
 };
 
 }  // namespace

@@ -39,7 +39,7 @@ struct Problem {
   bool found() const { return text != nullptr; }
   // Puts the field in front of the path; index -1: the whole field.
   void Enter(const FieldDescriptor& field, int index) {
-    const std::string inner = std::exchange(path, field.name());
+    const std::string inner = std::exchange(path, std::string(field.name()));
     if (index >= 0) absl::StrAppend(&path, "[", index, "]");
     if (!inner.empty()) absl::StrAppend(&path, ".", inner);
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "google/protobuf/descriptor.h"
 #include "missioncontrol/v1/cluster_service.pb.h"
 #include "missioncontrol/v1/common.pb.h"
@@ -57,20 +58,21 @@ class Walk {
   void Field(const FieldDescriptor& field) {
     if (field.options().GetExtension(v1::category) ==
         v1::DATA_CATEGORY_UNSPECIFIED) {
-      problems_.push_back(field.full_name() + " has no (category)");
+      problems_.push_back(
+          absl::StrCat(field.full_name(), " has no (category)"));
     }
     if ((field.type() == FieldDescriptor::TYPE_STRING ||
          field.type() == FieldDescriptor::TYPE_BYTES) &&
         field.options().GetExtension(v1::format) == v1::FORMAT_UNSPECIFIED) {
-      problems_.push_back(field.full_name() + " has no (format)");
+      problems_.push_back(absl::StrCat(field.full_name(), " has no (format)"));
     }
     const Descriptor* type = field.message_type();
     if (type == nullptr) return;
     if (type->file()->package() == "missioncontrol.v1") return Message(type);
     if (type->full_name() != "google.protobuf.Timestamp" &&
         type->full_name() != "google.protobuf.Duration") {
-      problems_.push_back(field.full_name() + " is of type " +
-                          type->full_name());
+      problems_.push_back(
+          absl::StrCat(field.full_name(), " is of type ", type->full_name()));
     }
   }
 

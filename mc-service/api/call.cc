@@ -105,10 +105,12 @@ grpc::ServerUnaryReactor* CallRunner::Start(
     Work work) {
   auto* call = new Call;
   const absl::Time start = options_.clock->Now();
-  if (const absl::Status status =
-          CheckLimit(options_.limit, *context->auth_context(), context->peer(),
-                     full_method);
-      !status.ok()) {
+  absl::Status status = CheckLimit(options_.limit, *context->auth_context(),
+                                   context->peer(), full_method);
+  if (status.ok() && options_.may_wait != nullptr) {
+    status = options_.may_wait(context->peer());
+  }
+  if (!status.ok()) {
     options_.metrics->Observe(full_method, status.code(),
                               options_.clock->Now() - start);
     call->Finish(ToGrpc(status));
@@ -128,7 +130,7 @@ grpc::ServerUnaryReactor* CallRunner::Start(
     call->Finish(ToGrpc(status));
   };
   if (!options_.executor->TryRun(std::move(run))) {
-    const absl::Status status = WithRetryDelay(
+    status = WithRetryDelay(
         Error(absl::StatusCode::kUnavailable, v1::ERROR_REASON_OVERLOADED,
               "The service has more calls than it can take; try again later."),
         options_.overload_slots == nullptr

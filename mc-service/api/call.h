@@ -57,6 +57,10 @@ class CallRunner {
     absl::Duration overload_retry_delay = absl::Seconds(1);
     // Spreads those that find it full; null: after overload_retry_delay.
     RetrySlots* overload_slots = nullptr;
+    // Whether a call of this peer, as gRPC names it, may wait for the executor:
+    // whoever has no identity takes no place of those who do by coming often.
+    // It never blocks. Null: all may.
+    std::function<absl::Status(std::string_view peer)> may_wait = nullptr;
     // Whether a call may run whose caller and fields were checked; `request` is
     // null where the call has none. Null: all may.
     std::function<absl::Status(const grpc::CallbackServerContext& context,
@@ -79,7 +83,8 @@ class CallRunner {
   explicit CallRunner(const Options& options) : options_(options) {}
 
   // Hands the call over to the executor (full: UNAVAILABLE, OVERLOADED; too
-  // many calls of this cluster: RESOURCE_EXHAUSTED, RATE_LIMITED), there checks
+  // many calls of this cluster: RESOURCE_EXHAUSTED, RATE_LIMITED; or the error
+  // of may_wait), there checks
   // the caller and the request's fields, runs `work`, counts and records the
   // exchange (EXCHANGE_UNSPECIFIED: not recorded) and finishes the call. A call
   // that its client has cancelled by then is not run. `full_method` outlives

@@ -255,7 +255,7 @@ class ClusterStream : public BidiReactor<Request, Response> {
   // can end the call while it is under way.
   void CutSlowReader() ABSL_LOCKS_EXCLUDED(state_mutex_, context_mutex_) {
     const std::optional<uint64_t> write = this->write_under_way();
-    const absl::Time now = deps_.clock->Now();
+    const absl::Duration now = deps_.clock->SinceBoot();
     {
       absl::MutexLock lock(&state_mutex_);
       if (!write.has_value() || write != slow_write_) {
@@ -310,7 +310,7 @@ class ClusterStream : public BidiReactor<Request, Response> {
   bool over_ ABSL_GUARDED_BY(state_mutex_) = false;
   // The write that was under way at the last tick, and since when.
   std::optional<uint64_t> slow_write_ ABSL_GUARDED_BY(state_mutex_);
-  absl::Time slow_since_ ABSL_GUARDED_BY(state_mutex_);
+  absl::Duration slow_since_ ABSL_GUARDED_BY(state_mutex_);
 
   absl::Mutex context_mutex_;
   // Null when the call is over.

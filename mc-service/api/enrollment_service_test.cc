@@ -115,11 +115,16 @@ class EnrollmentServiceTest : public testing::Test {
   ExchangeLog exchanges_{{.store = &store_}};
   std::shared_ptr<ExchangeWatch> watch_;
   Guard guard_{{}};
+  absl::Status may_wait_;
   CallRunner runner_{{.executor = &executor_,
                       .guard = &guard_,
                       .metrics = &rpc_metrics_,
                       .exchanges = &exchanges_,
-                      .clock = &clock_}};
+                      .clock = &clock_,
+                      .may_wait = [this](std::string_view peer) {
+                        EXPECT_THAT(std::string(peer), HasSubstr("127.0.0.1:"));
+                        return may_wait_;
+                      }}};
   ClusterDirectory directory_{{.store = &store_, .clock = &clock_}};
   const CertificateAuthority authority_ =
       *CertificateAuthority::Create("Clusters", clock_.Now() - absl::Hours(1),
@@ -215,6 +220,18 @@ TEST_F(EnrollmentServiceTest, RefusalCarriesItsReasonOverTheWire) {
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound) << status;
   EXPECT_EQ(ReasonOf(status), v1::ERROR_REASON_LICENSE_KEY_UNKNOWN);
   EXPECT_EQ(LastRecord().result(), "NOT_FOUND/LICENSE_KEY_UNKNOWN");
+}
+
+TEST_F(EnrollmentServiceTest, WhoComesTooOftenTakesNoPlaceInTheQueue) {
+  may_wait_ = Error(absl::StatusCode::kResourceExhausted,
+                    v1::ERROR_REASON_RATE_LIMITED, "too often");
+  // Whatever is handed over from now on is refused otherwise.
+  executor_.Shutdown();
+  v1::InstallRequest request;
+  v1::InstallResponse response;
+  EXPECT_EQ(
+      ReasonOf(Call(&v1::EnrollmentService::Stub::Install, request, response)),
+      v1::ERROR_REASON_RATE_LIMITED);
 }
 
 TEST_F(EnrollmentServiceTest, FieldThatBreaksItsFormatReachesNoRule) {

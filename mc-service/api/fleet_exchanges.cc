@@ -71,7 +71,7 @@ class WatchStream : public grpc::ServerWriteReactor<v1::WatchExchangesResponse>,
       absl::MutexLock lock(&mutex_);
       identity_ = *std::move(identity);
       peer_ = caller->peer;
-      checked_at_ = options_.clock->Now();
+      check_at_ = options_.clock->SinceBoot() + kCheckInterval;
     }
     std::weak_ptr<WatchStream> weak = weak_from_this();
     auto id = options_.streams->Add(
@@ -101,15 +101,15 @@ class WatchStream : public grpc::ServerWriteReactor<v1::WatchExchangesResponse>,
   void Tick() ABSL_LOCKS_EXCLUDED(mutex_) {
     {
       absl::MutexLock lock(&mutex_);
-      const absl::Time now = options_.clock->Now();
-      if (end_ || now < checked_at_ + kCheckInterval) return;
-      checked_at_ = now;
+      const absl::Duration now = options_.clock->SinceBoot();
+      if (end_ || now < check_at_) return;
+      check_at_ = now + kCheckInterval;
     }
     // Where the executor is full, the next tick asks again.
     if (!options_.executor->TryRun(
             [self = shared_from_this()] { self->CheckAgain(); })) {
       absl::MutexLock lock(&mutex_);
-      checked_at_ = absl::InfinitePast();
+      check_at_ = -absl::InfiniteDuration();
     }
   }
 
@@ -190,7 +190,8 @@ class WatchStream : public grpc::ServerWriteReactor<v1::WatchExchangesResponse>,
   // What the handshake proved.
   PeerIdentity identity_ ABSL_GUARDED_BY(mutex_);
   std::string peer_ ABSL_GUARDED_BY(mutex_);
-  absl::Time checked_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  // Since boot: a clock that is set back keeps nobody in.
+  absl::Duration check_at_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);

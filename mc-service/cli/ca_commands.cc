@@ -120,8 +120,8 @@ void TellWhatChanged(AuthorityKind kind, absl::Time until) {
                  "certificates of it when they renew theirs.\n";
   } else if (kind == AuthorityKind::kOperator) {
     std::cout << "A running service takes it up within seconds. The "
-                 "certificate in the folder operator is of it already; other "
-                 "operators need new ones until then.\n";
+                 "certificate operator/admin.crt is of it already; other "
+                 "operators run `mcctl operator renew` until then.\n";
   } else {
     std::cout << "server/server.crt is of it now; a running service shows it "
                  "within seconds. Certificates of listeners that came from "
@@ -143,8 +143,8 @@ absl::Status PrepareServer(const Configuration& configuration) {
       << "  1. Put " << state.ServerCaBundle()
       << "\n     in the place of each agent's service.ca_file, and of each "
          "operator's copy of operator/ca.crt.\n"
-      << "  2. Restart the agents, and look at them with `mcctl cluster "
-         "list`.\n"
+      << "  2. Agents use it within a minute; their logs say that they "
+         "connected anew.\n"
       << "  3. Then: mc-service ca rotate --ca server --now --config "
       << configuration.file << "\n"
       << "Whoever does not have the bundle by then does not find the service "

@@ -1,12 +1,12 @@
 #include "mc-service/cli/grpc_log.h"
 
-#include <grpc/support/log.h>
-
 #include <atomic>
 #include <cstdlib>
+#include <string_view>
 
 #include "common/log/log.h"
 #include "common/retry/rate_limit.h"
+#include "common/rpc/grpc_log.h"
 #include "common/time/clock.h"
 
 namespace mc::service {
@@ -15,19 +15,19 @@ namespace {
 std::atomic<bool> started{false};
 
 // Whoever makes many bad handshakes must not fill the log.
-void LogGrpc(gpr_log_func_args* line) {
-  if (line->severity < GPR_LOG_SEVERITY_ERROR || !started) return;
+void LogGrpc(std::string_view line) {
+  if (!started) return;
   static const RealClock clock;
   static RateLimit lines(
       {.burst = 50, .per_second = 2, .max_keys = 1, .clock = &clock});
   if (lines.Take("") != absl::ZeroDuration()) return;
-  LogWarning("gRPC reports", {{"detail", line->message}});
+  LogWarning("gRPC reports", {{"detail", line}});
 }
 
 }  // namespace
 
 GrpcLog::GrpcLog() {
-  gpr_set_log_function(LogGrpc);
+  SetGrpcLog(LogGrpc);
   // gRPC would take weaker cipher suites from it.
   ::unsetenv("GRPC_SSL_CIPHER_SUITES");
 }

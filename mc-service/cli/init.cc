@@ -255,7 +255,13 @@ absl::Status Init(const InitOptions& options) {
   return SyncDirectory(parent.string());
 }
 
-std::string NextSteps(const StateLayout& state) {
+std::string NextSteps(const InitOptions& options) {
+  const StateLayout state(options.directory);
+  const std::string front =
+      options.without_front || options.free_ports
+          ? ""
+          : absl::StrCat("  mc-service enroll-front --config ",
+                         state.ConfigFile(), "   (beside it)\n");
   return absl::StrCat(
       "Made ", state.directory(), ":\n",
       "  mc-service.yaml   the configuration, with comments\n"
@@ -266,9 +272,8 @@ std::string NextSteps(const StateLayout& state) {
       "  store.db          the store\n"
       "\nNext:\n",
       "  mc-service validate --config ", state.ConfigFile(), "\n",
-      "  mc-service run --config ", state.ConfigFile(), "\n",
-      "  mc-service enroll-front --config ", state.ConfigFile(),
-      "   (beside it)\n", "  mcctl --config ", state.McctlConfigFile(),
+      "  mc-service run --config ", state.ConfigFile(), "\n", front,
+      "  mcctl --config ", state.McctlConfigFile(),
       " account create --name NAME\n", "\nClusters trust the service by ",
       state.ServerCa().certificate, ".\n");
 }

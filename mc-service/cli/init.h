@@ -40,7 +40,7 @@ std::vector<std::string> DefaultServerNames();
 absl::Status Init(const InitOptions& options);
 
 // What init says when it is done: what was made, what to do next.
-std::string NextSteps(const StateLayout& state);
+std::string NextSteps(const InitOptions& options);
 
 }  // namespace mc::service
 

@@ -50,7 +50,7 @@ absl::Status InitCommand(InitOptions options) {
   const bool there = FileExists(StateLayout(options.directory).ConfigFile());
   absl::Status status = Init(options);
   if (status.ok() && !there) {
-    std::cout << NextSteps(StateLayout(options.directory));
+    std::cout << NextSteps(options);
   }
   return status;
 }
@@ -143,6 +143,58 @@ CLI::App* AddInit(CLI::App& app, Arguments& arguments) {
   return init;
 }
 
+CLI::App* AddRun(CLI::App& app, Arguments& arguments) {
+  CLI::App* run = app.add_subcommand("run", "Run the service");
+  AddConfigOption(run, arguments);
+  run->footer(
+      "SIGTERM or SIGINT ends it in order, a second one at once.\n"
+      "Example:\n  mc-service run --config DIR/mc-service.yaml");
+  return run;
+}
+
+CLI::App* AddValidate(CLI::App& app, Arguments& arguments) {
+  CLI::App* validate = app.add_subcommand(
+      "validate", "Report what is wrong with the configuration and its files");
+  AddConfigOption(validate, arguments);
+  validate->add_option("--output", arguments.output, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  validate->add_flag("--strict", arguments.strict,
+                     "Count warnings, such as weak settings, as errors");
+  validate->footer(
+      "Exit code 2 when there is an error; warnings alone are no error without "
+      "--strict.\n"
+      "Example:\n"
+      "  mc-service validate --config DIR/mc-service.yaml --output json");
+  return validate;
+}
+
+CLI::App* AddHealthcheck(CLI::App& app, Arguments& arguments) {
+  CLI::App* healthcheck = app.add_subcommand(
+      "healthcheck", "Ask the running service whether it is ready");
+  AddConfigOption(healthcheck, arguments);
+  healthcheck->add_flag("--front", arguments.ask_front,
+                        "Ask the enrollment front instead");
+  healthcheck
+      ->add_option("--metrics", arguments.front.metrics,
+                   "With --front: its own option --metrics")
+      ->capture_default_str();
+  healthcheck->footer(
+      "Exit code 0 when it is ready, 5 when it is not.\n"
+      "Example:\n  mc-service healthcheck --config DIR/mc-service.yaml");
+  return healthcheck;
+}
+
+CLI::App* AddServerCa(CLI::App& app, Arguments& arguments) {
+  CLI::App* server_ca = app.add_subcommand(
+      "server-ca", "Print the certificate that clusters trust the service by");
+  AddConfigOption(server_ca, arguments);
+  server_ca->footer(
+      "For where the state directory cannot be read, as in a container.\n"
+      "Example:\n  mc-service server-ca --config DIR/mc-service.yaml");
+  return server_ca;
+}
+
 }  // namespace
 
 int RunProgram(int argc, char** argv) {
@@ -161,44 +213,12 @@ int RunProgram(int argc, char** argv) {
       "service cannot be reached, 6 the state does not allow it,\n7 too little "
       "space.");
   CLI::App* init = AddInit(app, arguments);
-  CLI::App* run = app.add_subcommand("run", "Run the service");
-  AddConfigOption(run, arguments);
-  run->footer(
-      "SIGTERM or SIGINT ends it in order, a second one at once.\n"
-      "Example:\n  mc-service run --config DIR/mc-service.yaml");
+  CLI::App* run = AddRun(app, arguments);
   CLI::App* front = AddFrontCommand(app, arguments.front);
   CLI::App* front_files = AddFrontFilesCommand(app, arguments.front_files);
-  CLI::App* validate = app.add_subcommand(
-      "validate", "Report what is wrong with the configuration and its files");
-  AddConfigOption(validate, arguments);
-  validate->add_option("--output", arguments.output, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
-  validate->add_flag("--strict", arguments.strict,
-                     "Count warnings, such as weak settings, as errors");
-  validate->footer(
-      "Exit code 2 when there is an error; warnings alone are no error without "
-      "--strict.\n"
-      "Example:\n"
-      "  mc-service validate --config DIR/mc-service.yaml --output json");
-  CLI::App* healthcheck = app.add_subcommand(
-      "healthcheck", "Ask the running service whether it is ready");
-  AddConfigOption(healthcheck, arguments);
-  healthcheck->add_flag("--front", arguments.ask_front,
-                        "Ask the enrollment front instead");
-  healthcheck
-      ->add_option("--metrics", arguments.front.metrics,
-                   "With --front: its own option --metrics")
-      ->capture_default_str();
-  healthcheck->footer(
-      "Exit code 0 when it is ready, 5 when it is not.\n"
-      "Example:\n  mc-service healthcheck --config DIR/mc-service.yaml");
-  CLI::App* server_ca = app.add_subcommand(
-      "server-ca", "Print the certificate that clusters trust the service by");
-  AddConfigOption(server_ca, arguments);
-  server_ca->footer(
-      "For where the state directory cannot be read, as in a container.\n"
-      "Example:\n  mc-service server-ca --config DIR/mc-service.yaml");
+  CLI::App* validate = AddValidate(app, arguments);
+  CLI::App* healthcheck = AddHealthcheck(app, arguments);
+  CLI::App* server_ca = AddServerCa(app, arguments);
   BackupCommands backups(app, MC_VERSION);
   CLI::App* version = app.add_subcommand("version", "Print the version");
   std::function<absl::Status()> grouped;

@@ -2,7 +2,6 @@
 #ifndef MC_SERVICE_EDGE_ACCEPTOR_H_
 #define MC_SERVICE_EDGE_ACCEPTOR_H_
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -10,11 +9,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -26,19 +25,22 @@
 #include "absl/time/time.h"
 #include "common/time/clock.h"
 #include "mc-service/edge/address.h"
+#include "mc-service/edge/connection_ends.h"
 #include "mc-service/edge/connection_meter.h"
 #include "mc-service/edge/first_bytes.h"
+#include "mc-service/edge/handed_connections.h"
 #include "mc-service/edge/handshake_queue.h"
+#include "mc-service/edge/lent_socket.h"
 #include "mc-service/edge/listening_socket.h"
+#include "mc-service/edge/loop_mailbox.h"
 #include "mc-service/edge/recent_sites.h"
 
 namespace mc::service {
 
 // What its clients have to pass before gRPC sees them: caps, the PROXY header
 // of balancers, a whole TLS ClientHello, and the queue of handshakes. Then it
-// hands a non-blocking descriptor over and keeps a duplicate, by which it
-// watches the connection and can cut it: gRPC closes its own, whose number may
-// already be another client's.
+// hands the non-blocking descriptor over, watches the connection all the same,
+// and can cut it (lent_socket.h).
 //
 // It knows nothing of the service. To use it with any gRPC server:
 //
@@ -56,7 +58,6 @@ namespace mc::service {
 class Acceptor {
  public:
   struct Limits {
-    // Each takes two descriptors.
     size_t max_connections = 20'000;
     int max_connections_per_site = 2'000;
     double handshakes_per_second = 1'000;
@@ -66,36 +67,12 @@ class Acceptor {
     ConnectionMeter::Limits traffic = {32 << 20, absl::Seconds(60)};
   };
 
-  // Why a connection was not taken, or was ended. From kHandshakeTimeout on
-  // gRPC had it already.
-  enum class Reason : uint8_t {
-    kConnections,
-    kSiteConnections,
-    kDescriptors,
-    kProxyHeader,
-    kNotTls,
-    // Sent no ClientHello in time, or until its place was needed.
-    kSilent,
-    kHandshakeQueue,
-    kHandshakeTimeout,
-    kTooMuch,
-    kSlowReader,
-    // Cut() was called.
-    kOffender,
-  };
-  static constexpr int kReasons = 11;
-  static bool IsCut(Reason reason) {
-    return reason >= Reason::kHandshakeTimeout;
-  }
-  // In lower case, for logs and metrics.
-  static std::string_view ReasonName(Reason reason);
-
   struct Figures {
     size_t connections = 0;
     size_t handshakes_waiting = 0;
     size_t handshakes_under_way = 0;
     uint64_t handshakes = 0;
-    std::array<uint64_t, kReasons> ended = {};
+    EndCounts ended = {};
   };
 
   struct Options {
@@ -129,12 +106,11 @@ class Acceptor {
 
   // Where a connection of this listener really comes from: what the balancer
   // said of it, else `peer` itself. Both as gRPC's context->peer() writes it.
-  std::string RealPeer(std::string_view peer) const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::string RealPeer(std::string_view peer) const;
 
   // Ends the connection that context->peer() names; false where there is none.
   // `why` is logged.
-  bool Cut(std::string_view peer, std::string_view why)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Cut(std::string_view peer, std::string_view why);
 
   Figures figures() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -142,7 +118,9 @@ class Acceptor {
   enum class Stage { kProxyHeader, kClientHello, kQueued, kHandshake, kOpen };
 
   struct Connection {
+    // gRPC's own once it is given.
     int fd = -1;
+    std::optional<LentSocket> given;
     int listening_fd = -1;
     Stage stage = Stage::kClientHello;
     // Of the socket, and of the client.
@@ -150,7 +128,7 @@ class Acceptor {
     Endpoint real;
     // Its site is counted.
     bool counted = false;
-    // The end of its handshake is told by HandshakeWatch.
+    // WatchHandshake() tells the end of its handshake, and its own.
     bool watched = false;
     bool remembered = false;
     std::string proxy_header;
@@ -159,37 +137,15 @@ class Acceptor {
     ConnectionMeter meter;
   };
 
-  // What other threads tell the loop; it outlives the acceptor in gRPC's hands.
-  struct Mailbox {
-    explicit Mailbox(int fd) : wake_fd(fd) {}
-    ~Mailbox();
-    void Wake() const;
-    void Finished(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex);
+  Acceptor(Options options, ListeningSockets sockets, int epoll_fd);
 
-    const int wake_fd;
-    absl::Mutex mutex;
-    // Whose handshakes are over.
-    std::vector<uint64_t> finished ABSL_GUARDED_BY(mutex);
-  };
-
-  // By context->peer(), of what gRPC was given.
-  struct Handed {
-    uint64_t id = 0;
-    int fd = -1;
-    // Where it is not the same.
-    std::string real_peer;
-  };
-
-  Acceptor(Options options, ListeningSockets sockets, int epoll_fd,
-           int wake_fd);
-
-  // All below run on the loop's thread.
+  // All below run on the loop's thread: the loop and who waits (acceptor.cc),
   void Run();
   int WaitMs(absl::Duration now) const;
   void Watch(int fd, uint32_t events, uint64_t id) const;
   void AcceptSome(int listening_fd, absl::Duration now);
-  void OnExhausted(int listening_fd, absl::Duration now);
   void SetListening(bool listening);
+  // and the stages of a connection (acceptor_connections.cc).
   void Admit(int fd, int listening_fd, const Endpoint& peer,
              absl::Duration now);
   // Counts the connection for its site; false: too many.
@@ -198,24 +154,22 @@ class Acceptor {
   void OnReadable(uint64_t id, Connection& connection, absl::Duration now);
   void BeginHandshakes(absl::Duration now);
   void Give(uint64_t id, Connection& connection, absl::Duration now);
-  void TakeFinished() ABSL_LOCKS_EXCLUDED(mailbox_->mutex);
-  void OnHandshakeOver(uint64_t id);
+  void OnHandshakeOver(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
   void ExpireYoung(absl::Duration now);
   void SweepSome(absl::Duration now);
-  // False: it was ended.
-  bool Judge(uint64_t id, Connection& connection, absl::Duration now);
+  void Judge(uint64_t id, Connection& connection, absl::Duration now);
   void DropUngiven();
-  // Ends it for `reason`, or because it is over.
-  void End(uint64_t id, Reason reason) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Drop(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Count(Reason reason, const Endpoint& client) ABSL_LOCKS_EXCLUDED(mutex_);
-  void ReportRefusals(absl::Duration now) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ends it for `reason`, or forgets it because it is over.
+  void End(uint64_t id, EndReason reason);
+  // Nothing where it is forgotten already.
+  void Drop(uint64_t id);
 
   const Options options_;
   ListeningSockets sockets_;
   const int port_;
   const int epoll_fd_;
-  const std::shared_ptr<Mailbox> mailbox_;
+  // gRPC's threads may have it for longer.
+  const std::shared_ptr<LoopMailbox> mailbox_;
   HandOver hand_over_;
   std::atomic<bool> accepting_{true};
   std::atomic<bool> stopping_{false};
@@ -233,20 +187,16 @@ class Acceptor {
   std::deque<std::pair<absl::Duration, uint64_t>> young_;
   HandshakeQueue queue_;
   RecentSites recent_;
-  // Held back for when there is no other descriptor.
-  int reserve_fd_;
   absl::Duration paused_until_ = -absl::InfiniteDuration();
   bool listening_ = true;
   uint64_t swept_ = 0;
   absl::Duration sweep_at_ = -absl::InfiniteDuration();
-  absl::Duration report_at_ = -absl::InfiniteDuration();
 
   mutable absl::Mutex mutex_;
-  std::unordered_map<std::string, Handed> handed_ ABSL_GUARDED_BY(mutex_);
+  // But for how connections ended.
   Figures figures_ ABSL_GUARDED_BY(mutex_);
-  // As of the last report of refusals, and the last that was refused.
-  std::array<uint64_t, kReasons> reported_ ABSL_GUARDED_BY(mutex_) = {};
-  std::string last_refused_ ABSL_GUARDED_BY(mutex_);
+  HandedConnections handed_;
+  ConnectionEnds ends_;
 
   std::thread thread_;
 };

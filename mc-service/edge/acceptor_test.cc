@@ -9,12 +9,12 @@
 #include <unistd.h>
 
 #include <optional>
+#include <utility>
 
 namespace mc::service {
 namespace {
 
 using ::testing::HasSubstr;
-using Reason = Acceptor::Reason;
 
 constexpr absl::Duration kPatience = absl::Seconds(20);
 // A record of a handshake with a message of four bytes.
@@ -101,7 +101,13 @@ class AcceptorTest : public ::testing::Test {
     return given_.at(index);
   }
 
-  uint64_t Ended(Reason reason) const {
+  // The test closes it itself.
+  int Take(size_t index) {
+    absl::MutexLock lock(&mutex_);
+    return std::exchange(given_.at(index), -1);
+  }
+
+  uint64_t Ended(EndReason reason) const {
     return acceptor_->figures().ended[static_cast<size_t>(reason)];
   }
 
@@ -132,7 +138,7 @@ TEST_F(AcceptorTest, WhatIsNoTlsIsRefusedAtOnce) {
   const Client client(port());
   client.Send("GET / HTTP/1.1\r\n");
   EXPECT_TRUE(client.IsEnded());
-  EXPECT_EQ(Ended(Reason::kNotTls), 1);
+  EXPECT_EQ(Ended(EndReason::kNotTls), 1);
 }
 
 TEST_F(AcceptorTest, SilenceEndsWithTheTimeout) {
@@ -142,7 +148,7 @@ TEST_F(AcceptorTest, SilenceEndsWithTheTimeout) {
   half.Send(kHello.substr(0, 5));
   EXPECT_TRUE(silent.IsEnded());
   EXPECT_TRUE(half.IsEnded());
-  EXPECT_EQ(Ended(Reason::kSilent), 2);
+  EXPECT_EQ(Ended(EndReason::kSilent), 2);
 }
 
 TEST_F(AcceptorTest, HandshakeThatIsNotFinishedIsCut) {
@@ -150,9 +156,9 @@ TEST_F(AcceptorTest, HandshakeThatIsNotFinishedIsCut) {
   const Client client(port());
   client.Send(kHello);
   ASSERT_TRUE(Given(1));
-  // By the duplicate: what was handed over is ended, too.
+  // Though it was handed over.
   EXPECT_TRUE(client.IsEnded());
-  EXPECT_EQ(Ended(Reason::kHandshakeTimeout), 1);
+  EXPECT_EQ(Ended(EndReason::kHandshakeTimeout), 1);
 }
 
 TEST_F(AcceptorTest, SilentOneGivesWayWhenFull) {
@@ -166,7 +172,7 @@ TEST_F(AcceptorTest, SilentOneGivesWayWhenFull) {
   ASSERT_TRUE(Given(2));
   const Client fourth(port());
   EXPECT_TRUE(fourth.IsEnded());
-  EXPECT_EQ(Ended(Reason::kConnections), 1);
+  EXPECT_EQ(Ended(EndReason::kConnections), 1);
 }
 
 TEST_F(AcceptorTest, PlaceIsFreeWhenTheConnectionEnds) {
@@ -175,7 +181,7 @@ TEST_F(AcceptorTest, PlaceIsFreeWhenTheConnectionEnds) {
   first.Send(kHello);
   ASSERT_TRUE(Given(1));
   // As gRPC does it.
-  ::shutdown(given(0), SHUT_RDWR);
+  ::close(Take(0));
   for (const absl::Time end = clock_.Now() + kPatience;
        acceptor_->figures().connections > 0 && clock_.Now() < end;) {
     std::this_thread::yield();
@@ -192,7 +198,7 @@ TEST_F(AcceptorTest, SiteHasItsOwnLimit) {
   ASSERT_TRUE(Given(1));
   const Client second(port());
   EXPECT_TRUE(second.IsEnded());
-  EXPECT_EQ(Ended(Reason::kSiteConnections), 1);
+  EXPECT_EQ(Ended(EndReason::kSiteConnections), 1);
 }
 
 TEST_F(AcceptorTest, CutEndsTheConnectionOfThatPeer) {
@@ -205,7 +211,7 @@ TEST_F(AcceptorTest, CutEndsTheConnectionOfThatPeer) {
   EXPECT_TRUE(acceptor_->Cut(client.Peer(), "test"));
   EXPECT_TRUE(client.IsEnded());
   EXPECT_FALSE(other.IsEnded(absl::ZeroDuration()));
-  EXPECT_EQ(Ended(Reason::kOffender), 1);
+  EXPECT_EQ(Ended(EndReason::kOffender), 1);
   EXPECT_FALSE(acceptor_->Cut("ipv4:192.0.2.1:1", "test"));
 }
 
@@ -232,7 +238,7 @@ TEST_F(AcceptorTest, BalancerWithoutHeaderIsRefused) {
   const Client client(port());
   client.Send(kHello + std::string(16, 'x'));
   EXPECT_TRUE(client.IsEnded());
-  EXPECT_EQ(Ended(Reason::kProxyHeader), 1);
+  EXPECT_EQ(Ended(EndReason::kProxyHeader), 1);
 }
 
 TEST_F(AcceptorTest, HeaderOfStrangersIsNotLookedAt) {
@@ -240,7 +246,7 @@ TEST_F(AcceptorTest, HeaderOfStrangersIsNotLookedAt) {
   const Client client(port());
   client.Send(kProxyHeader + kHello);
   EXPECT_TRUE(client.IsEnded());
-  EXPECT_EQ(Ended(Reason::kNotTls), 1);
+  EXPECT_EQ(Ended(EndReason::kNotTls), 1);
 }
 
 TEST_F(AcceptorTest, NobodyIsHandedOverAfterTheStop) {

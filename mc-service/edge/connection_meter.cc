@@ -1,37 +1,6 @@
 #include "mc-service/edge/connection_meter.h"
 
-// The C library's tcp_info lacks the newer counters.
-#include <linux/tcp.h>
-#include <netinet/in.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-
-// <linux/sockios.h> clashes with nothing, and has SIOCOUTQ.
-#include <linux/sockios.h>
-
-#include <cstddef>
-
 namespace mc::service {
-namespace {
-
-// TCP_CLOSE of the kernel's <net/tcp_states.h>.
-constexpr uint8_t kClosed = 7;
-
-}  // namespace
-
-std::optional<TrafficSample> ReadTraffic(int fd, absl::Duration now) {
-  tcp_info info = {};
-  socklen_t size = sizeof(info);
-  int queued = 0;
-  if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
-      size < offsetof(tcp_info, tcpi_bytes_received) +
-                 sizeof(info.tcpi_bytes_received) ||
-      info.tcpi_state == kClosed || ::ioctl(fd, SIOCOUTQ, &queued) != 0) {
-    return std::nullopt;
-  }
-  return TrafficSample{now, info.tcpi_bytes_received, info.tcpi_bytes_acked,
-                       static_cast<uint64_t>(queued)};
-}
 
 ConnectionMeter::Verdict ConnectionMeter::Observe(const TrafficSample& sample,
                                                   const Limits& limits) {

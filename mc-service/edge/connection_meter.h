@@ -3,7 +3,6 @@
 #define MC_SERVICE_EDGE_CONNECTION_METER_H_
 
 #include <cstdint>
-#include <optional>
 
 #include "absl/time/time.h"
 
@@ -19,9 +18,6 @@ struct TrafficSample {
   uint64_t confirmed = 0;
   uint64_t queued = 0;
 };
-
-// Of the TCP socket `fd`; nothing where its connection is over.
-std::optional<TrafficSample> ReadTraffic(int fd, absl::Duration now);
 
 class ConnectionMeter {
  public:

@@ -47,12 +47,12 @@ class ListenerFigures {
                     .Name("mission_control_edge_cut_total")
                     .Help("Connections that were ended, by reason.")
                     .Register(registry);
-    for (int i = 0; i < Acceptor::kReasons; ++i) {
-      const auto reason = static_cast<Acceptor::Reason>(i);
-      auto& family = Acceptor::IsCut(reason) ? cut : refused;
+    for (size_t i = 0; i < kEndReasons; ++i) {
+      const auto reason = static_cast<EndReason>(i);
+      auto& family = IsCut(reason) ? cut : refused;
       ended_.emplace_back(
           family.Add({{"listener", source_.listener},
-                      {"reason", std::string(Acceptor::ReasonName(reason))}}));
+                      {"reason", std::string(EndReasonName(reason))}}));
     }
   }
 

@@ -13,7 +13,6 @@ namespace {
 // For the store, files that are read, and metrics; where the limit is low, for
 // less.
 constexpr int64_t kReserved = 256;
-constexpr int64_t kPerConnection = 2;
 constexpr int64_t kFewest = 8;
 
 // In eighths.
@@ -38,8 +37,7 @@ int64_t DescriptorsForConnections() {
 
 Acceptor::Limits AcceptorLimits(const config::Limits& limits, Listener listener,
                                 int64_t descriptors) {
-  const int64_t fit =
-      std::max(kFewest, descriptors * ShareOf(listener) / 8 / kPerConnection);
+  const int64_t fit = std::max(kFewest, descriptors * ShareOf(listener) / 8);
   Acceptor::Limits result;
   result.max_connections =
       static_cast<size_t>(std::min<int64_t>(limits.max_connections(), fit));

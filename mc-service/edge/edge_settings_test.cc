@@ -31,12 +31,12 @@ TEST(AcceptorLimits, ListenersShareTheDescriptors) {
        {Listener::kEnrollment, Listener::kCluster, Listener::kOperator}) {
     const Acceptor::Limits limits =
         AcceptorLimits(values.limits(), listener, 8'000);
-    descriptors += 2 * limits.max_connections;
+    descriptors += limits.max_connections;
   }
   EXPECT_EQ(descriptors, 8'000);
   EXPECT_EQ(
       AcceptorLimits(values.limits(), Listener::kEvery, 8'000).max_connections,
-      4'000);
+      8'000);
 }
 
 TEST(AcceptorLimits, SomeConnectionsAreAlwaysTaken) {

@@ -10,7 +10,7 @@ class Metrics;
 namespace mc::service {
 
 // Guards what this process serves from now on (common/tls/guard_reads.h), and
-// counts and logs the connections that are ended. To be called before the first
+// counts the connections that are ended. To be called before the first
 // listener starts. `clock` and `metrics` outlive the listeners; then
 // StopGuardingReads() is to be called.
 void GuardFrames(double calls_per_second, const Clock* clock, Metrics* metrics);

@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace mc::service {
+namespace {
+
+// Strangers have one of so many turns and places at least.
+constexpr int kShares = 4;
+
+}  // namespace
 
 HandshakeQueue::HandshakeQueue(const Options& options)
     : options_(options),
@@ -20,27 +26,40 @@ std::optional<uint64_t> HandshakeQueue::Push(uint64_t id, const IpAddress& site,
 }
 
 // Whole lists are looked through here and below: they are short.
-uint64_t HandshakeQueue::ChooseVictim() const {
-  if (strangers_.empty()) return known_.back();
+uint64_t HandshakeQueue::LastOfBusiestSite(
+    const std::list<uint64_t>& ids) const {
   std::map<IpAddress, int> waiting_of;
-  for (const uint64_t id : strangers_) ++waiting_of[waiting_.at(id).site];
+  for (const uint64_t id : ids) ++waiting_of[waiting_.at(id).site];
   const auto most = std::max_element(
       waiting_of.begin(), waiting_of.end(),
       [](const auto& a, const auto& b) { return a.second < b.second; });
-  return *std::find_if(
-      strangers_.rbegin(), strangers_.rend(),
-      [&](uint64_t id) { return waiting_.at(id).site == most->first; });
+  return *std::find_if(ids.rbegin(), ids.rend(), [&](uint64_t id) {
+    return waiting_of.at(waiting_.at(id).site) == most->second;
+  });
 }
 
-uint64_t HandshakeQueue::ChooseNext() const {
-  if (!known_.empty()) return known_.front();
+uint64_t HandshakeQueue::ChooseVictim() const {
+  const bool few = strangers_.size() <= options_.max_waiting / kShares;
+  return LastOfBusiestSite(
+      strangers_.empty() || (few && !known_.empty()) ? known_ : strangers_);
+}
+
+uint64_t HandshakeQueue::FirstOfIdlestSite(
+    const std::list<uint64_t>& ids) const {
   const auto load = [this](uint64_t id) {
     const auto it = under_way_of_.find(waiting_.at(id).site);
     return it == under_way_of_.end() ? 0 : it->second;
   };
-  return *std::min_element(
-      strangers_.begin(), strangers_.end(),
-      [&](uint64_t a, uint64_t b) { return load(a) < load(b); });
+  return *std::min_element(ids.begin(), ids.end(), [&](uint64_t a, uint64_t b) {
+    return load(a) < load(b);
+  });
+}
+
+uint64_t HandshakeQueue::ChooseNext() {
+  if (strangers_.empty()) return FirstOfIdlestSite(known_);
+  if (!known_.empty() && ++turns_ < kShares) return FirstOfIdlestSite(known_);
+  turns_ = 0;
+  return FirstOfIdlestSite(strangers_);
 }
 
 std::optional<uint64_t> HandshakeQueue::Pop(absl::Duration now) {

@@ -19,7 +19,9 @@ namespace mc::service {
 // A handshake costs a millisecond of CPU, and when all clusters come back at
 // once, those that are connected must not wait for thousands of them. So they
 // begin at a bounded rate, and few are under way; the others wait in a short
-// queue. Who is known comes first; strangers take turns by their site.
+// queue. Who is known comes first; both they and strangers take turns by their
+// site. A known site that floods the queue keeps strangers from three of four
+// turns and places, and other known sites from none.
 //
 // Times are of any clock that never jumps. Not thread-safe.
 class HandshakeQueue {
@@ -35,9 +37,10 @@ class HandshakeQueue {
 
   explicit HandshakeQueue(const Options& options);
 
-  // `id` waits from now on. Where the queue is full, whom to turn away: the
-  // last that came of the stranger's site of which most wait, or `id` itself.
-  // It has left the queue.
+  // `id` waits from now on. Where the queue is full, whom to turn away, who has
+  // left the queue: the last that came of the site of which most wait, among
+  // strangers, or, where these have a quarter of the places at most, among the
+  // known.
   std::optional<uint64_t> Push(uint64_t id, const IpAddress& site, bool known);
 
   // The next that may begin now, if any; it is under way from then on.
@@ -60,9 +63,11 @@ class HandshakeQueue {
     bool known;
   };
 
-  // Where `id` is in its list of order.
   void Forget(uint64_t id);
-  uint64_t ChooseNext() const;
+  // Of a list that is not empty.
+  uint64_t FirstOfIdlestSite(const std::list<uint64_t>& ids) const;
+  uint64_t LastOfBusiestSite(const std::list<uint64_t>& ids) const;
+  uint64_t ChooseNext();
   uint64_t ChooseVictim() const;
   void DropStalled(absl::Duration now);
 
@@ -70,6 +75,8 @@ class HandshakeQueue {
   // IDs, the first that came first.
   std::list<uint64_t> known_;
   std::list<uint64_t> strangers_;
+  // Of the known, while strangers waited.
+  int turns_ = 0;
   std::unordered_map<uint64_t, Waiting> waiting_;
   // The site of each.
   std::unordered_map<uint64_t, IpAddress> under_way_;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace mc::service {
@@ -108,6 +109,25 @@ TEST(HandshakeQueue, StrangersGiveWayToTheKnown) {
   EXPECT_THAT(queue.Push(4, Site(4), true), Optional(4));
   EXPECT_THAT(queue.Push(5, Site(5), false), Optional(5));
   EXPECT_THAT(PopAll(queue, kNow), ElementsAre(2, 3));
+}
+
+TEST(HandshakeQueue, KnownSiteThatFloodsHoldsUpNoOther) {
+  HandshakeQueue queue({.max_under_way = 100, .max_waiting = 8});
+  uint64_t id = 0;
+  while (id < 100) queue.Push(++id, Site(1), true);
+  EXPECT_NE(queue.Push(101, Site(2), true), uint64_t{101});
+  EXPECT_NE(queue.Push(102, Site(3), false), uint64_t{102});
+  EXPECT_NE(queue.Push(103, Site(4), false), uint64_t{103});
+  while (id < 200) queue.Push(++id + 1000, Site(1), true);
+  EXPECT_EQ(queue.waiting(), 8);
+  const std::vector<uint64_t> order = PopAll(queue, kNow);
+  ASSERT_EQ(order.size(), 8);
+  const auto turn = [&](uint64_t each) {
+    return std::find(order.begin(), order.end(), each) - order.begin();
+  };
+  EXPECT_LE(turn(101), 1);
+  EXPECT_EQ(turn(102), 3);
+  EXPECT_LE(turn(103), 7);
 }
 
 TEST(HandshakeQueue, WhoLeftDoesNotBegin) {

@@ -13,6 +13,7 @@ namespace {
 
 struct Watch {
   std::function<void()> done;
+  std::function<void()> over;
 };
 
 // Of the hand-over that this thread is in; null: none, or it has its object.
@@ -44,17 +45,19 @@ void OnMade(void* object, void* /*data*/, CRYPTO_EX_DATA* all, int index,
 void OnFreed(void* /*object*/, void* data, CRYPTO_EX_DATA* /*all*/,
              int /*index*/, long /*argl*/,  // NOLINT: OpenSSL's type
              void* /*argp*/) {
-  delete static_cast<Watch*>(data);
+  if (data == nullptr) return;
+  const std::unique_ptr<Watch> watch(static_cast<Watch*>(data));
+  watch->over();
 }
 
 }  // namespace
 
 bool WatchHandshake(const std::function<void()>& hand_over,
-                    std::function<void()> done) {
+                    std::function<void()> done, std::function<void()> over) {
   static const int index =
       SSL_get_ex_new_index(0, nullptr, OnMade, nullptr, OnFreed);
   openssl::Must(index >= 0);
-  expected = std::make_unique<Watch>(Watch{std::move(done)});
+  expected = std::make_unique<Watch>(Watch{std::move(done), std::move(over)});
   hand_over();
   const bool watched = expected == nullptr;
   expected = nullptr;

@@ -1,4 +1,5 @@
-// Tells when the TLS handshake of a connection is over that gRPC was given.
+// Tells when the TLS handshake of a connection is over that gRPC was given, and
+// when the connection is.
 #ifndef MC_SERVICE_EDGE_HANDSHAKE_WATCH_H_
 #define MC_SERVICE_EDGE_HANDSHAKE_WATCH_H_
 
@@ -12,13 +13,15 @@ namespace mc::service {
 // us see each object that is made: so object and connection are known to
 // belong together, and the object reports the client's last handshake message.
 //
-// Runs `hand_over`. `done` is called once, on a thread of gRPC and maybe at
-// once, when the client's Finished message came on a TLS object that
-// `hand_over` made on this thread; it must not block. Returns whether there is
-// such an object: there is none where another TLS library is used, or a newer
-// gRPC makes it elsewhere; then `done` is never called.
+// Runs `hand_over`. `done` is called at most once, on a thread of gRPC and
+// maybe at once, when the client's Finished message came on a TLS object that
+// `hand_over` made on this thread; and `over` once, when gRPC gives that object
+// up: with the connection, or with the handshake that failed. They must not
+// block. Returns whether there is such an object: there is none where another
+// TLS library is used, or a newer gRPC makes it elsewhere; then neither is ever
+// called.
 bool WatchHandshake(const std::function<void()>& hand_over,
-                    std::function<void()> done);
+                    std::function<void()> done, std::function<void()> over);
 
 }  // namespace mc::service
 

@@ -155,24 +155,4 @@ void ListenerServer::Shutdown(absl::Time deadline) {
   server_->Shutdown(absl::ToChronoTime(deadline));
 }
 
-void ListenerTable::Add(ListenerServer* server) {
-  servers_[static_cast<size_t>(server->listener())] = server;
-}
-
-std::string ListenerTable::RealPeer(Listener listener,
-                                    std::string_view peer) const {
-  const ListenerServer* server = Find(listener);
-  return server == nullptr ? std::string(peer) : server->RealPeer(peer);
-}
-
-bool ListenerTable::Cut(Listener listener, std::string_view peer,
-                        std::string_view why) const {
-  ListenerServer* server = Find(listener);
-  return server != nullptr && server->Cut(peer, why);
-}
-
-ListenerServer* ListenerTable::Find(Listener listener) const {
-  return servers_[static_cast<size_t>(listener)];
-}
-
 }  // namespace mc::service

@@ -5,8 +5,6 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -89,25 +87,6 @@ class ListenerServer {
   const std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> external_;
   std::unique_ptr<grpc::Server> server_;
-};
-
-// The listeners of a process, for handlers that know but the method. It may be
-// asked while listeners are added. Thread-safe.
-class ListenerTable {
- public:
-  // `server` must live while calls do.
-  void Add(ListenerServer* server);
-
-  // As ListenerServer. `listener` is one alone; where there is none, `peer`.
-  std::string RealPeer(Listener listener, std::string_view peer) const;
-  bool Cut(Listener listener, std::string_view peer,
-           std::string_view why) const;
-
- private:
-  ListenerServer* Find(Listener listener) const;
-
-  // By the listener's number.
-  std::array<std::atomic<ListenerServer*>, 8> servers_ = {};
 };
 
 }  // namespace mc::service

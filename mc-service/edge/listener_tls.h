@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/crypto/authority.h"
 #include "common/metrics/metrics.h"
 #include "common/time/clock.h"
@@ -54,8 +55,9 @@ class ListenerTls {
 
   // Looks at the files again. What is good is used from the next handshakes on;
   // what is broken, twice in a row, is logged and counted, and what there was
-  // before goes on. It reads small files. At intervals of 2 seconds or more.
+  // before goes on. It reads small files. At this interval.
   void Poll();
+  static constexpr absl::Duration kPollInterval = absl::Seconds(2);
 
  private:
   struct Entry {

@@ -1,5 +1,6 @@
 #include "mc-service/edge/listening_socket.h"
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -75,6 +76,13 @@ absl::StatusOr<int> BindOne(sockaddr_storage address, socklen_t size,
   return fd;
 }
 
+int OpenReserve() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
+
+bool IsExhausted(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+         error == ENOMEM;
+}
+
 using AddressList = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
 
 absl::StatusOr<AddressList> Resolve(const std::string& host) {
@@ -130,15 +138,49 @@ absl::StatusOr<ListeningSockets> ListeningSockets::Bind(const std::string& host,
 }
 
 ListeningSockets::ListeningSockets(ListeningSockets&& other) noexcept
-    : descriptors_(std::exchange(other.descriptors_, {})), port_(other.port_) {}
+    : descriptors_(std::exchange(other.descriptors_, {})),
+      port_(other.port_),
+      reserve_fd_(std::exchange(other.reserve_fd_, -1)) {}
 
-ListeningSockets::~ListeningSockets() { Close(); }
+ListeningSockets::ListeningSockets() : reserve_fd_(OpenReserve()) {}
+
+ListeningSockets::~ListeningSockets() {
+  Close();
+  if (reserve_fd_ >= 0) ::close(reserve_fd_);
+}
 
 absl::Status ListeningSockets::Listen() {
   for (const int fd : descriptors_) {
     if (::listen(fd, SOMAXCONN) != 0) return Errno("cannot listen");
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<ListeningSockets::Newcomer> ListeningSockets::Accept(
+    int fd) const {
+  sockaddr_storage address = {};
+  socklen_t size = sizeof(address);
+  const int accepted = ::accept4(fd, reinterpret_cast<sockaddr*>(&address),
+                                 &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (accepted < 0) {
+    return IsExhausted(errno) ? absl::ResourceExhaustedError("")
+                              : absl::NotFoundError("");
+  }
+  const std::optional<Endpoint> peer = Endpoint::Of(address);
+  if (!peer.has_value()) {
+    ::close(accepted);
+    return absl::NotFoundError("");
+  }
+  return Newcomer{accepted, *peer};
+}
+
+std::optional<Endpoint> ListeningSockets::TurnAway(int fd) {
+  if (reserve_fd_ >= 0) ::close(reserve_fd_);
+  const absl::StatusOr<Newcomer> newcomer = Accept(fd);
+  if (newcomer.ok()) ::close(newcomer->fd);
+  reserve_fd_ = OpenReserve();
+  if (!newcomer.ok()) return std::nullopt;
+  return newcomer->peer;
 }
 
 void ListeningSockets::Close() {

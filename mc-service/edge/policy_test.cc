@@ -18,7 +18,8 @@ std::set<std::string> MethodsOf(const std::string& service_name) {
   std::set<std::string> methods;
   if (service == nullptr) return methods;
   for (int i = 0; i < service->method_count(); ++i) {
-    methods.insert("/" + service_name + "/" + service->method(i)->name());
+    methods.insert("/" + service_name + "/" +
+                   std::string(service->method(i)->name()));
   }
   return methods;
 }

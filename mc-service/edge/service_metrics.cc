@@ -2,11 +2,13 @@
 
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <limits>
 
 #include "common/files/files.h"
+#include "common/lifecycle/lifecycle.h"
 
 namespace mc::service {
 namespace {
@@ -59,6 +61,13 @@ void AddServiceFigures(const ServiceFigures& figures, Metrics* metrics) {
   for (const auto& [name, not_after] : figures.certificates) {
     SetCertificateEnd(name, not_after, metrics);
   }
+}
+
+void AddDescriptorFigures(Metrics* metrics) {
+  metrics->AddGauge("open_descriptors", "Descriptors that are open.",
+                    [] { return OpenDescriptors(); });
+  metrics->AddGauge("descriptor_limit", "Descriptors that may be open.",
+                    [] { return ::sysconf(_SC_OPEN_MAX); });
 }
 
 void SetCertificateEnd(const std::string& name, absl::Time not_after,

@@ -22,6 +22,9 @@ struct ServiceFigures {
 // A size that cannot be read is NaN.
 void AddServiceFigures(const ServiceFigures& figures, Metrics* metrics);
 
+// The descriptors that this process has open, and that it may open.
+void AddDescriptorFigures(Metrics* metrics);
+
 // Until when a certificate in use is valid, also after it was replaced.
 void SetCertificateEnd(const std::string& name, absl::Time not_after,
                        Metrics* metrics);

@@ -2,7 +2,6 @@
 
 #include <grpc/grpc.h>
 #include <grpcpp/grpcpp.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -14,18 +13,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/lifecycle/lifecycle.h"
 #include "common/metrics/metrics.h"
 #include "common/metrics/metrics_server.h"
 #include "common/time/proto_time.h"
 #include "common/time/timer_queue.h"
-#include "common/tls/guard_reads.h"
 #include "mc-service/domain/pacing/retry_slots.h"
-#include "mc-service/edge/edge_metrics.h"
-#include "mc-service/edge/edge_settings.h"
-#include "mc-service/edge/frame_limits.h"
-#include "mc-service/edge/listener.h"
 #include "mc-service/edge/listener_tls.h"
+#include "mc-service/edge/listeners.h"
+#include "mc-service/edge/service_metrics.h"
 #include "mc-service/enroll/enrollment_limits.h"
 #include "mc-service/enroll/front_service.h"
 
@@ -39,8 +34,12 @@ constexpr int64_t kMaxMessageBytes = 64 << 10;
 // Those who come while the service is away come again spread like this.
 constexpr double kRetriesPerSecond = 100;
 
-// Between two looks at the files of the certificate.
-constexpr absl::Duration kTlsInterval = absl::Seconds(2);
+// Of the calls that may wait for the service: strangers leave most places to
+// the clusters.
+int OpenCalls(const config::Limits& limits) {
+  return static_cast<int>(
+      std::clamp<int64_t>(limits.max_queued_calls() / 4, 1, INT_MAX));
+}
 
 // It comes back soon, and is asked for often: it is on this machine.
 std::shared_ptr<grpc::Channel> ConnectTo(const std::string& socket) {
@@ -77,16 +76,11 @@ class RunningFront : public EnrollFront {
                   .metrics = &rpc_metrics_,
                   .retry_slots = &retry_slots_,
                   .clock = options_.clock,
-                  .real_peer =
-                      std::bind_front(&ListenerTable::RealPeer,
-                                      &listener_table_, Listener::kEnrollment),
-                  .max_open_calls =
-                      static_cast<int>(values().limits().max_queued_calls())}),
+                  .real_peer = std::bind_front(
+                      &Listeners::RealPeer, &listeners_, Listener::kEnrollment),
+                  .max_open_calls = OpenCalls(values().limits())}),
         tls_(TlsOptions()) {}
-  ~RunningFront() override {
-    Drain();
-    StopGuardingReads();
-  }
+  ~RunningFront() override { Drain(); }
 
   absl::Status Open() {
     AddMetrics();
@@ -96,22 +90,22 @@ class RunningFront : public EnrollFront {
     timers_.emplace(options_.clock);
     SchedulePoll();
     serving_ = true;
-    listener_->SetServing(true);
+    listeners_.SetServing(true);
     return absl::OkStatus();
   }
 
   const Ports& ports() const override { return ports_; }
 
   void Drain() override {
+    if (std::exchange(drained_, true)) return;
     serving_ = false;
-    if (listener_ == nullptr) return;
-    listener_->SetServing(false);
-    listener_->Shutdown(options_.clock->Now() +
+    listeners_.SetServing(false);
+    listeners_.Shutdown(options_.clock->Now() +
                         *FromProto(values().drain_timeout()));
     if (timers_.has_value()) timers_->Stop();
-    // It reads the listener's figures.
+    // It reads the listeners' figures.
     metrics_server_ = nullptr;
-    listener_ = nullptr;
+    listeners_.End();
   }
 
  private:
@@ -127,34 +121,16 @@ class RunningFront : public EnrollFront {
   }
 
   absl::Status Listen() {
-    GuardFrames(values().limits().calls_per_second_per_cluster(),
-                options_.clock, &metrics_);
-    const config::Listener& settings = values().listeners().enrollment();
-    auto credentials = tls_.Add(Listener::kEnrollment, settings);
-    if (!credentials.ok()) return credentials.status();
-    ListenerServer::Options options;
-    options.listener = Listener::kEnrollment;
-    options.address = settings.address();
-    options.credentials = *std::move(credentials);
-    options.reflection = settings.reflection();
-    options.clock = options_.clock;
-    options.max_message_bytes =
-        std::min(kMaxMessageBytes, values().limits().max_message_bytes());
-    options.memory_quota_bytes = values().limits().memory_quota_bytes();
-    options.limits = AcceptorLimits(values().limits(), Listener::kEnrollment,
-                                    DescriptorsForConnections());
-    options.proxies = Proxies(settings);
-    options.services = {&service_};
-    options.service_names = {
-        missioncontrol::v1::EnrollmentService::service_full_name()};
-    auto started = ListenerServer::Start(options);
-    if (!started.ok()) return started.status();
-    listener_ = *std::move(started);
-    listener_table_.Add(listener_.get());
-    AddEdgeFigures({{std::string(ListenerName(Listener::kEnrollment)),
-                     [this] { return listener_->figures(); }}},
-                   &metrics_);
-    ports_.enrollment = listener_->port();
+    const absl::Status status = listeners_.Start(
+        values(),
+        {{.listener = Listener::kEnrollment,
+          .service = &service_,
+          .service_name =
+              missioncontrol::v1::EnrollmentService::service_full_name(),
+          .max_message_bytes = kMaxMessageBytes}},
+        &tls_, options_.clock, &metrics_);
+    if (!status.ok()) return status;
+    ports_.enrollment = listeners_.port(Listener::kEnrollment);
     return absl::OkStatus();
   }
 
@@ -172,7 +148,7 @@ class RunningFront : public EnrollFront {
   }
 
   void SchedulePoll() {
-    timers_->ScheduleAfter(kTlsInterval, [this] {
+    timers_->ScheduleAfter(ListenerTls::kPollInterval, [this] {
       tls_.Poll();
       SchedulePoll();
     });
@@ -188,24 +164,21 @@ class RunningFront : public EnrollFront {
     metrics_.AddGauge("front_service_reached",
                       "1 while the front is connected with the service.",
                       [this] { return ReachesTheService() ? 1.0 : 0.0; });
-    metrics_.AddGauge("open_descriptors", "Descriptors that are open.",
-                      [] { return OpenDescriptors(); });
-    metrics_.AddGauge("descriptor_limit", "Descriptors that may be open.",
-                      [] { return ::sysconf(_SC_OPEN_MAX); });
+    AddDescriptorFigures(&metrics_);
   }
 
   const Options options_;
   Ports ports_;
   std::atomic<bool> serving_{false};
+  bool drained_ = false;
   const std::shared_ptr<grpc::Channel> channel_;
   Metrics metrics_;
   RetrySlots retry_slots_;
   RpcMetrics rpc_metrics_;
   EnrollmentLimits limits_;
-  ListenerTable listener_table_;
+  Listeners listeners_;
   FrontService service_;
   ListenerTls tls_;
-  std::unique_ptr<ListenerServer> listener_;
   std::optional<TimerQueue> timers_;
   std::unique_ptr<MetricsServer> metrics_server_;
 };

@@ -5,6 +5,9 @@
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,11 +15,14 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/crypto/license_key.h"
 #include "common/files/temp_dir.h"
+#include "common/lifecycle/lifecycle.h"
 #include "common/status/grpc_status.h"
 #include "common/status/status.h"
 #include "mc-service/enroll/client_address.h"
@@ -112,6 +118,38 @@ class EnrollFrontTest : public ::testing::Test {
   std::unique_ptr<EnrollFront> front_;
   std::unique_ptr<v1::EnrollmentService::Stub> stub_;
 };
+
+// They are one process's: no other listener has a share of them.
+TEST_F(EnrollFrontTest, EveryDescriptorIsForItsListener) {
+  rlimit before = {};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const absl::Cleanup restore = [&] { ::setrlimit(RLIMIT_NOFILE, &before); };
+  rlimit few = before;
+  few.rlim_cur = static_cast<rlim_t>(OpenDescriptors()) + 160;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  StartService();
+  StartFront();
+  std::vector<int> silent;
+  for (int i = 0; i < 12; ++i) {
+    silent.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(front_->ports().enrollment));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(
+        ::connect(silent.back(), reinterpret_cast<const sockaddr*>(&address),
+                  sizeof(address)),
+        0);
+  }
+  // It came last; who had to give way has gone by now.
+  v1::InstallResponse response;
+  EXPECT_TRUE(Install(response, /*wait=*/true).ok());
+  for (const int fd : silent) {
+    char byte;
+    EXPECT_EQ(::recv(fd, &byte, 1, MSG_DONTWAIT), -1) << "it was ended";
+    ::close(fd);
+  }
+}
 
 TEST_F(EnrollFrontTest, CallsReachTheServiceWithTheClientsAddress) {
   StartService();

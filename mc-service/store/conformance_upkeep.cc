@@ -77,9 +77,39 @@ TEST_P(StoreConformance, OldEventsAndClosedFindingsArePruned) {
       1u);
 }
 
+TEST_P(StoreConformance, ExpiredEnrollmentTokensArePruned) {
+  AddFleet();
+  WriteOk([](Writer& w) {
+    absl::Status done;
+    for (int i = 1; i <= 4; ++i) {
+      EnrollmentToken token{.id = std::to_string(i),
+                            .license_id = "l1",
+                            .digest = "digest " + std::to_string(i),
+                            .created_at = At(0),
+                            .expires_at = At(i)};
+      if (i == 1) token.used_at = At(0);
+      token.deleted = i == 2;
+      done.Update(w.PutEnrollmentToken(token));
+    }
+    return done;
+  });
+  for (const int expected : {2, 1, 0}) {
+    WriteOk([&](Writer& w) {
+      const auto rows = w.Prune(Prunable::kEnrollmentTokens, At(4), 2);
+      EXPECT_EQ(rows.value_or(-1), expected);
+      return rows.status();
+    });
+  }
+  const auto left =
+      Read([](Reader& r) { return r.ListEnrollmentTokens("l1", {}); });
+  ASSERT_EQ(left->items.size(), 1u);
+  EXPECT_EQ(left->items[0].id, "4");
+}
+
 TEST_P(StoreConformance, PruningWhatIsNotThereDoesNothing) {
-  for (const Prunable what : {Prunable::kConsumptionReports, Prunable::kEvents,
-                              Prunable::kClosedFindings}) {
+  for (const Prunable what :
+       {Prunable::kConsumptionReports, Prunable::kEvents,
+        Prunable::kClosedFindings, Prunable::kEnrollmentTokens}) {
     WriteOk([&](Writer& w) {
       const auto rows = w.Prune(what, absl::InfiniteFuture(), 10);
       EXPECT_EQ(rows.value_or(0), 0);

@@ -21,6 +21,8 @@ enum class Prunable {
   kEvents,
   // By the time at which they were closed.
   kClosedFindings,
+  // Used or not, by the time at which they expired.
+  kEnrollmentTokens,
 };
 
 struct UpkeepState {

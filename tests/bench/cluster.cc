@@ -17,8 +17,10 @@ constexpr char kCheckUpdates[] =
     "/missioncontrol.v1.ClusterService/CheckUpdates";
 constexpr char kReports[] = "/missioncontrol.v1.ClusterService/StreamReports";
 constexpr absl::Duration kReopenAfter = absl::Seconds(1);
-// The agents' own pauses decide, not the channel's.
-constexpr int kChannelBackoffMs = 100;
+// As an agent's channel with the default schedule (cluster-agent/exchange).
+constexpr int kChannelBackoffMs = 400;
+constexpr int kMaxChannelBackoffMs = 120'000;
+constexpr int kConnectTimeoutMs = 10'000;
 
 }  // namespace
 
@@ -38,7 +40,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Target& target,
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 40'000);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kChannelBackoffMs);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kChannelBackoffMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxChannelBackoffMs);
   arguments.SetString(GRPC_ARG_SERVICE_CONFIG, "{}");
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   return grpc::CreateCustomChannel(target.address, grpc::SslCredentials(tls),
@@ -62,21 +65,30 @@ class Cluster::BeatStream {
     half_close_waits_ = true;
     MaybeWrite();
   }
+  // Reads without pause from now on, as agents do: the end is heard of when it
+  // comes, and not at the next beat.
+  void Watch() {
+    watches_ = true;
+    if (open_) Read();
+  }
 
  private:
   void OnStarted(bool ok) {
     if (!ok) return Finish();
     open_ = true;
+    if (watches_) Read();
     cluster_->SendBeat(cluster_->worker_->now());
     MaybeWrite();
   }
   void OnRead(bool ok) {
     reading_ = false;
     if (!ok) return Finish();
+    if (watches_) Read();
     cluster_->OnAnswer();
     MaybeWrite();
   }
   void Read() {
+    if (reading_) return;
     reading_ = true;
     call_->Read(&answer_, &read_);
   }
@@ -91,7 +103,7 @@ class Cluster::BeatStream {
     MaybeWrite();
   }
   void MaybeWrite() {
-    if (!open_ || writing_ || reading_) return;
+    if (!open_ || writing_ || (reading_ && !watches_)) return;
     if (beat_waits_) {
       beat_waits_ = false;
       writing_ = true;
@@ -120,6 +132,7 @@ class Cluster::BeatStream {
   grpc::Status status_;
   bool beat_waits_ = false;
   bool half_close_waits_ = false;
+  bool watches_ = false;
   // Started, and without an end so far.
   bool open_ = false;
   bool writing_ = false;
@@ -346,6 +359,7 @@ void Cluster::Connect(std::function<void()> done) {
 void Cluster::OpenStream() {
   if (target_.unary) return SendBeat(worker_->now());
   stream_ = std::make_unique<BeatStream>(this);
+  if (backoff_.has_value()) stream_->Watch();
 }
 
 void Cluster::SendBeat(absl::Time due) {
@@ -376,6 +390,7 @@ void Cluster::OnAnswer() {
 
 void Cluster::ComeBackAsAgents(const Backoff::Options& options) {
   backoff_.emplace(options, RandomDraw());
+  if (stream_ != nullptr) stream_->Watch();
 }
 
 void Cluster::OnStreamOver(const grpc::Status& status) {

@@ -199,7 +199,9 @@ class EdgeTests(pair.PairTest):
             line["peer"] for line in self.log_lines("connection was cut")])
 
     def test_slow_reader(self):
-        self.start(limits={"slow_reader_timeout": "2s"})
+        # What so many calls would be cut for comes later than what is tested.
+        self.start(limits={"slow_reader_timeout": "2s",
+                           "calls_per_second_per_cluster": 1000})
         slow = self.connect(receive_buffer=2304)
         # Each is answered, and no answer is read.
         slow.settimeout(pair.PATIENCE_S)
@@ -214,7 +216,7 @@ class EdgeTests(pair.PairTest):
     def test_ping_flood(self):
         self.start()
         connection = self.connect(timeout=pair.PATIENCE_S)
-        connection.sendall(http2.frame(http2.PING, bytes(8)) * 20)
+        connection.sendall(http2.frame(http2.PING, payload=bytes(8)) * 20)
         ends = [payload for kind, payload in http2.frames(connection)
                 if kind == http2.GOAWAY]
         self.assertEqual(int.from_bytes(ends[-1][4:8], "big"),
@@ -243,7 +245,7 @@ class EdgeTests(pair.PairTest):
         self.start(limits={"max_bytes_per_second_per_connection": 65536})
         modest = self.connect(timeout=pair.PATIENCE_S)
         connection = self.connect(timeout=pair.PATIENCE_S)
-        garbage = http2.frame(http2.UNKNOWN, bytes(16000))
+        garbage = http2.frame(http2.UNKNOWN, payload=bytes(16000))
         began = time.monotonic()
         sent = 0
         with contextlib.suppress(OSError):
@@ -256,7 +258,7 @@ class EdgeTests(pair.PairTest):
         self.assertEqual(self.cut("max_bytes_per_second"), 1)
         self.assertIn("max_bytes_per_second", [
             line["reason"] for line in self.log_lines("connection was cut")])
-        modest.sendall(http2.frame(http2.PING, bytes(8)))
+        modest.sendall(http2.frame(http2.PING, payload=bytes(8)))
         kinds = (kind for kind, _ in http2.frames(modest))
         self.assertIn(http2.PING, kinds)
 

@@ -19,9 +19,10 @@ import urllib.request
 import grpc
 from missioncontrol.v1 import license_pb2
 
+import http2 as h2
 import pair
-import raw_http2 as h2
 from test_foreign_client import ForeignClient
+from test_front import retry_delay
 from test_hostile_peers import resident_mib
 
 CHECK_LICENSE = "/missioncontrol.v1.ClusterService/CheckLicense"
@@ -264,6 +265,7 @@ class HostileClusterTest(pair.PairTest):
         error = caught.exception
         self.assertEqual(error.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
         self.assertEqual(pair.error_reason(error), "RATE_LIMITED")
+        self.assertGreater(retry_delay(error), 0)
 
     def limited(self):
         with urllib.request.urlopen(

@@ -7,6 +7,7 @@ minutes). Without it takes about 40 s.
 
 import argparse
 import collections
+import contextlib
 import datetime
 import json
 import random
@@ -23,6 +24,11 @@ AGENT_POINTS = (
     "agent.renewal.prove.before", "agent.renewal.prove.after",
     "agent.renewal.confirm.before", "agent.renewal.confirm.after",
     "agent.renewal.file.after")
+# Between the issue and its commit, and between the first use and its.
+SERVICE_POINTS = (
+    "service.issue.before", "service.issue.after",
+    "service.promote.before", "service.promote.after")
+POINTS = AGENT_POINTS + SERVICE_POINTS
 BUDGET_S = 40
 
 arguments = argparse.Namespace(kills=None)
@@ -36,8 +42,9 @@ class RotationTests(pair.PairTest):
         print(f"seed {seed}")
         self.chance = random.Random(seed)
         self.service_ = self.service()
-        key = self.service_.create_license()["licenseKey"]
-        self.agent_ = self.agent(self.service_, key)
+        self.key = self.service_.create_license(
+            "--clusters", "100")["licenseKey"]
+        self.agent_ = self.agent(self.service_, self.key)
         self.agent_.use()
         self.wait_healthy()
 
@@ -92,6 +99,20 @@ class RotationTests(pair.PairTest):
         self.start_agent(point)
         return self.await_end(self.agent_.process)
 
+    def kill_service_at(self, point):
+        self.service_.stop()
+        self.service_.env = {"MC_FAILPOINTS": f"{point}=kill@1"}
+        self.service_.start()
+        self.service_.env = None
+        self.start_agent()
+        died = self.await_end(self.service_.process)
+        self.service_.start()
+        return died
+
+    def kill_at(self, point):
+        return (self.kill_agent_at(point) if point in AGENT_POINTS
+                else self.kill_service_at(point))
+
     def kill_agent_at_random(self):
         self.start_agent()
         time.sleep(self.chance.uniform(0, 0.5))
@@ -111,15 +132,16 @@ class RotationTests(pair.PairTest):
         begin = time.monotonic()
         # Every point once at least, and then until the time is over.
         while (sum(kills.values()) < arguments.kills if arguments.kills
-               else turn < len(AGENT_POINTS)
+               else turn < len(POINTS)
                or time.monotonic() - begin < BUDGET_S):
             self.agent_.process.kill()
             self.make_due()
             before = self.state_file("tls.crt").read_bytes()
             kind = turn % 3
-            if turn < len(AGENT_POINTS) or kind == 0:
-                point = AGENT_POINTS[turn % len(AGENT_POINTS)]
-                self.assertTrue(self.kill_agent_at(point),
+            if turn < len(POINTS) or kind == 0:
+                point = (POINTS[turn] if turn < len(POINTS)
+                         else self.chance.choice(POINTS))
+                self.assertTrue(self.kill_at(point),
                                 f"{point} was not reached")
                 kills[point] += 1
             elif kind == 1:
@@ -139,6 +161,53 @@ class RotationTests(pair.PairTest):
         print(f"{sum(kills.values())} kills in "
               f"{time.monotonic() - begin:.0f} s, 0 lock-outs; "
               + ", ".join(f"{name} {kills[name]}" for name in sorted(kills)))
+
+    def registered(self):
+        return sorted(c["clusterId"] for c in self.service_.mcctl_json(
+            "cluster", "list", "--registration", "registered")["clusters"])
+
+    def new_agent(self, name):
+        folder = self.folder / name
+        folder.mkdir()
+        agent = pair.Agent(folder, self.service_, self.key)
+        self._started.append(agent)
+        return agent
+
+    def test_registration_that_is_cut_off_converges(self):
+        """Killed on either side between the issue and what is stored of it."""
+        self.agent_.stop()
+        agents, reached = [], 0
+        cases = [("service", f"service.commit.{when}=kill@{number}")
+                 for when in ("before", "after") for number in (2, 3, 4)]
+        cases += [("agent", self.chance.uniform(0.02, 0.25))
+                  for _ in range(4)]
+        for number, (side, how) in enumerate(cases):
+            agent = self.new_agent(f"agent-{number}")
+            agents.append(agent)
+            if side == "service":
+                self.service_.stop()
+                self.service_.env = {"MC_FAILPOINTS": how}
+                # The start has commits of its own, the fewest of all.
+                with contextlib.suppress(AssertionError):
+                    self.service_.start()
+                    reached += 1
+                self.service_.env = None
+            agent.start()
+            if side == "service":
+                pair.eventually(
+                    lambda: not self.service_.process.alive(), how)
+                self.service_.start()
+            else:
+                time.sleep(how)
+                agent.process.kill()
+                agent.start()
+            pair.eventually(
+                lambda a=agent: a.cli("status", "--check", check=False)
+                .returncode == 0, f"connected after {side} {how}")
+        self.assertGreaterEqual(reached, 4)
+        # Each is one cluster, whatever it had to do twice.
+        self.assertEqual(self.registered(), sorted(
+            a.cluster_id() for a in [self.agent_, *agents]))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ uint64_t Draw::Next() {
 }  // namespace mc::fuzz
 
 int LLVMFuzzerInitialize(int*, char***) {
-  google::protobuf::SetLogHandler(nullptr);
   // Some targets write files with each input.
   if (std::filesystem::exists("/dev/shm")) ::setenv("TMPDIR", "/dev/shm", 0);
   mc::InitLog({.level = mc::LogLevel::kError, .file = "/dev/null"});

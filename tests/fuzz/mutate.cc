@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "google/protobuf/descriptor.h"
-#include "google/protobuf/stubs/common.h"
+#include "google/protobuf/wrappers.pb.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace mc::fuzz {
@@ -73,8 +73,10 @@ std::string Text(std::string before, Draw& draw) {
 
 // What else would be in a text is refused by the parser.
 std::string Utf8(std::string text) {
-  if (!google::protobuf::internal::IsStructurallyValidUTF8(
-          text.data(), static_cast<int>(text.size()))) {
+  google::protobuf::StringValue value;
+  value.set_value(text);
+  if (!google::protobuf::StringValue().ParseFromString(
+          value.SerializeAsString())) {
     for (char& c : text) c &= 0x7f;
   }
   return text;
@@ -136,16 +138,23 @@ void MutateValue(Message& message, const FieldDescriptor* field, int index,
                       return static_cast<int>(
                           draw.Below(field->enum_type()->value_count() + 1));
                     });
-    case FieldDescriptor::CPPTYPE_STRING:
-      return change(&Reflection::GetString, &Reflection::SetString,
-                    &Reflection::GetRepeatedString,
-                    &Reflection::SetRepeatedString,
-                    [&](const std::string& before) {
-                      std::string text = Text(before, draw);
-                      return field->type() == FieldDescriptor::TYPE_STRING
-                                 ? Utf8(std::move(text))
-                                 : text;
-                    });
+    case FieldDescriptor::CPPTYPE_STRING: {
+      const auto changed = [&](const std::string& before) {
+        std::string text = Text(before, draw);
+        return field->type() == FieldDescriptor::TYPE_STRING
+                   ? Utf8(std::move(text))
+                   : text;
+      };
+      // Newer protobuf has two that set.
+      if (one) {
+        r.SetString(&message, field, changed(r.GetString(message, field)));
+      } else {
+        r.SetRepeatedString(
+            &message, field, index,
+            changed(r.GetRepeatedString(message, field, index)));
+      }
+      return;
+    }
     case FieldDescriptor::CPPTYPE_MESSAGE:
       return MutateMessage(
           one ? *r.MutableMessage(&message, field)

@@ -5,24 +5,27 @@ must not: the methods come from reflection, their messages from descriptors. An
 RPC that is added is tested without another line here.
 """
 
-import datetime
 import re
 import sqlite3
 import unittest
 import uuid
 
 import grpc
-from google.protobuf.descriptor import FieldDescriptor as F
-from missioncontrol.v1 import heartbeat_pb2, options_pb2, reports_pb2
+from missioncontrol.v1 import heartbeat_pb2, reports_pb2
 
 import pair
 import reflected
-from filler import Filler
-from test_foreign_client import HOUR, ForeignClient, hello, openssl
+from identities import Authority
+from ownership import Store, id_fields, put, renamed, shape
+from tenants import Values, conversations
+from test_foreign_client import ForeignClient
 
 DENIED = grpc.StatusCode.PERMISSION_DENIED
 LISTENERS = ("enrollment", "cluster", "operator")
 ROLES = ("viewer", "operator", "admin")
+DAY_S = 86400
+EXPIRED = {"start_s": -30 * DAY_S, "end_s": -DAY_S}
+NOT_YET = {"start_s": DAY_S, "end_s": 30 * DAY_S}
 UNSUPPORTED = (grpc.StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED_YET")
 # An ID that is claimed by naming it must be answered for where it is taken.
 CLAIMED = "missioncontrol.v1.RegisterRequest.cluster_id"
@@ -53,185 +56,6 @@ class Answer:
 
     def __repr__(self):
         return f"{self.how} {self.responses}"
-
-
-class Authority:
-    """Issues what no service would."""
-
-    def __init__(self, folder, certificate=None, key=None):
-        self.folder = folder / f"authority-{uuid.uuid4()}"
-        self.folder.mkdir()
-        self.certificate, self.key = certificate, key
-        if certificate is None:
-            self.certificate = self.folder / "ca.crt"
-            self.key = self.folder / "ca.key"
-            openssl("req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:P-256", "-nodes", "-keyout", self.key,
-                    "-out", self.certificate, "-subj", "/CN=another",
-                    "-days", "10")
-
-    def issue(self, uri, key=None, days=(-1, 1)):
-        """Certificate and key files for a URI, valid between two days."""
-        name = str(uuid.uuid4())
-        if key is None:
-            key = self.folder / f"{name}.key"
-            openssl("genpkey", "-algorithm", "EC", "-pkeyopt",
-                    "ec_paramgen_curve:P-256", "-out", key)
-        csr, crt = self.folder / f"{name}.csr", self.folder / f"{name}.crt"
-        openssl("req", "-new", "-key", key, "-subj", "/", "-out", csr)
-        (self.folder / "index").write_text("")
-        conf = self.folder / "ca.cnf"
-        conf.write_text(
-            f"[ca]\ndefault_ca=it\n[it]\ndatabase={self.folder}/index\n"
-            f"new_certs_dir={self.folder}\ndefault_md=sha256\npolicy=any\n"
-            "rand_serial=yes\nx509_extensions=ext\n[any]\n"
-            "commonName=optional\n[ext]\nbasicConstraints=critical,CA:FALSE\n"
-            "keyUsage=critical,digitalSignature\n"
-            "extendedKeyUsage=clientAuth\n"
-            f"subjectAltName=critical,URI:{uri}\n")
-        now = datetime.datetime.utcnow()
-        start, end = ((now + datetime.timedelta(days=d)).strftime(
-            "%y%m%d%H%M%SZ") for d in days)
-        openssl("ca", "-batch", "-notext", "-config", conf, "-cert",
-                self.certificate, "-keyfile", self.key, "-in", csr, "-out",
-                crt, "-startdate", start, "-enddate", end)
-        return crt, key
-
-
-class Values(Filler):
-    """Valid messages in the name of one cluster."""
-
-    def __init__(self, client, **changes):
-        super().__init__(datetime.datetime.utcfromtimestamp(HOUR))
-        # The names of one are not the names of another.
-        self.count = client.number * 10000
-        self.of_name = {
-            "cluster_id": client.cluster_id,
-            "license_key": client.license_key,
-            "user_name": client.user_name,
-            "password": client.password,
-            "page_token": "",
-            "page_size": 10,
-            "certificate_signing_request": client.csr_der,
-            "site_public_key": client.site_key_raw,
-            # The password is enough.
-            "previous_certificate": b"",
-            "previous_key_signature": b"",
-            **changes,
-        }
-
-    def scalar(self, field):
-        if field.name in self.of_name:
-            return self.of_name[field.name]
-        return super().scalar(field)
-
-    def text(self, field):
-        if field.GetOptions().Extensions[options_pb2.format]:
-            return super().text(field)
-        # Operators' messages declare no formats.
-        return f"{field.name.replace('_', '-')}-{self.next()}"
-
-
-def id_fields(message, path=()):
-    """Every field of the format ID that is filled: path, owner, field."""
-    for field, value in message.ListFields():
-        repeated = field.label == F.LABEL_REPEATED
-        for i, each in enumerate(value if repeated else [value]):
-            here = path + ((field.name, i if repeated else None),)
-            if field.type == F.TYPE_MESSAGE:
-                yield from id_fields(each, here)
-            elif (field.GetOptions().Extensions[options_pb2.format]
-                  == options_pb2.FORMAT_ID):
-                yield here, field
-
-
-def put(message, path, value):
-    for name, index in path[:-1]:
-        message = getattr(message, name)
-        message = message if index is None else message[index]
-    name, index = path[-1]
-    if index is None:
-        setattr(message, name, value)
-    else:
-        getattr(message, name)[index] = value
-
-
-def shape(message, names):
-    """All that is said, with others' names for names; but for times, and what
-    is drawn or signed."""
-    said = []
-    for field, value in message.ListFields():
-        if field.type == F.TYPE_BYTES or field.name == "password":
-            continue
-        found = []
-        for each in value if field.label == F.LABEL_REPEATED else [value]:
-            if field.type != F.TYPE_MESSAGE:
-                found.append(renamed(str(each), names))
-            elif field.message_type.full_name != "google.protobuf.Timestamp":
-                found.append(shape(each, names))
-        # Listings are in the order of names.
-        said.append((field.name, sorted(found, key=str)))
-    return said
-
-
-def renamed(text, names):
-    for name, other in names:
-        text = text.replace(name, other)
-    return text
-
-
-class Store:
-    """All rows, and whose they are by the schema's references."""
-
-    # Of exchanges, also of those that were refused.
-    COUNTERS = {"exchange_count"}
-
-    def __init__(self, service):
-        self.path = next(service.dir.glob("*.db"))
-
-    def rows(self):
-        """Of all tables: {(table, row)}."""
-        with sqlite3.connect(f"file:{self.path}?mode=ro", uri=True) as db:
-            return {(table, row) for table in self._tables(db)
-                    for row in db.execute(f'SELECT * FROM "{table}"')}
-
-    def rows_of(self, cluster_id):
-        """All that refers to this cluster, its license or its account."""
-        with sqlite3.connect(f"file:{self.path}?mode=ro", uri=True) as db:
-            tables = self._tables(db)
-            account, = db.execute(
-                "SELECT account_row FROM license WHERE id = (SELECT license_row"
-                " FROM cluster WHERE cluster_id = ?)", [cluster_id]).fetchone()
-            owned = {"account": {account}}
-            found = set()
-            # Until nothing is added: references come in any order.
-            before = -1
-            while before != len(found):
-                before = len(found)
-                for table in tables:
-                    self._add(db, table, owned, found)
-            return found
-
-    def _tables(self, db):
-        return [name for name, in db.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT "
-            "LIKE 'sqlite%'") if name not in self.COUNTERS]
-
-    @staticmethod
-    def _add(db, table, owned, found):
-        references = {(r[3], r[2]) for r in db.execute(
-            f'PRAGMA foreign_key_list("{table}")')}
-        cursor = db.execute(f'SELECT * FROM "{table}"')
-        columns = [c[0] for c in cursor.description]
-        for row in cursor:
-            named = dict(zip(columns, row))
-            mine = named.get("id") in owned.get(table, ()) or any(
-                named[column] in owned.get(parent, ())
-                for column, parent in references)
-            if mine:
-                found.add((table, row))
-                if "id" in named:
-                    owned.setdefault(table, set()).add(named["id"])
 
 
 class IsolationTest(pair.PairTest):
@@ -289,7 +113,7 @@ class IsolationTest(pair.PairTest):
                 ("StreamReports", reports_pb2.StreamReportsRequest),
                 ("StreamHeartbeats", heartbeat_pb2.StreamHeartbeatsRequest)):
             stub = client.stub()
-            for requests in self.conversations(client, message):
+            for requests in conversations(client, message):
                 list(getattr(stub, method)(iter(requests),
                                            timeout=pair.PATIENCE_S))
         beats = "SELECT count(*) FROM presence"
@@ -304,62 +128,11 @@ class IsolationTest(pair.PairTest):
             return client.tls_cert, client.tls_key
         return self.admin if listener == "operator" else (None, None)
 
-    # --- messages -----------------------------------------------------------
-
-    def conversations(self, client, message, **changes):
-        """Valid requests of one call, for each kind of message there is."""
-        if message is None:
-            return [[]]
-        if message.DESCRIPTOR.full_name == (
-                "missioncontrol.v1.StreamReportsRequest"):
-            return [[hello(client), request]
-                    for request in self.reports(client)]
-        return [[Values(client, **changes).fill(message())]]
-
-    def reports(self, client):
-        envelope = reports_pb2.ReportEnvelope
-        lanes = {"health_check": reports_pb2.LANE_HEALTH,
-                 "consumption": reports_pb2.LANE_BILLING,
-                 "cluster_events": reports_pb2.LANE_EVENTS}
-        payloads = envelope.DESCRIPTOR.oneofs_by_name["payload"].fields
-        self.assertEqual({f.name for f in payloads}, set(lanes))
-        client.sequence += 1
-        for field in payloads:
-            request = reports_pb2.StreamReportsRequest()
-            report = request.report
-            report.lane, report.epoch = lanes[field.name], 1
-            report.sequence = client.sequence
-            report.created_at.GetCurrentTime()
-            values = Values(client, start_minute=600, type=0)
-            payload = values.fill(getattr(report, field.name))
-            if field.name == "consumption":
-                self.settle(payload, values.base, client.sequence)
-            for event in getattr(payload, "events", ()):
-                event.type = 1
-                event.event_id = str(uuid.UUID(int=values.next() + (
-                    client.sequence << 64)))
-            yield request
-
-    @staticmethod
-    def settle(consumption, base, number):
-        """Times of a report lie within its frame; a frame of its own each."""
-        start = base + datetime.timedelta(seconds=number)
-        consumption.time_frame.start.FromDatetime(start)
-        consumption.time_frame.end.FromDatetime(
-            start + datetime.timedelta(seconds=1))
-        for environment in consumption.environments:
-            for monitor in environment.synthetic_monitors:
-                monitor.type = 1
-            for host in environment.hosts:
-                del host.monitored[:]
-                interval = host.monitored.add()
-                interval.CopyFrom(consumption.time_frame)
-
     def some_request(self, method):
         """One valid request, naming what is there; nothing for others'."""
         if method.request is None:
             return [b""]
-        sent = self.conversations(
+        sent = conversations(
             self.b, method.request, license_id=self.b.license_id,
             account_id=self.b.account_id, confirm_name=self.b.account_name,
             name="viewer")[0]
@@ -382,45 +155,44 @@ class IsolationTest(pair.PairTest):
 
     def test_strangers_on_every_rpc(self):
         svc = self.svc
-        ca = {name: Authority(self.folder, svc.dir / "ca" / f"{name}-ca.crt",
-                              svc.dir / "ca" / f"{name}-ca.key")
+        ca = {name: Authority.of(svc, name)
               for name in ("cluster", "operator")}
-        another = Authority(self.folder)
-        cluster = f"spiffe://test.example/cluster/{self.a.cluster_id}"
-        admin = "spiffe://test.example/operator/admin"
+        another = Authority.unknown(self.folder)
+        cluster = f"URI:spiffe://test.example/cluster/{self.a.cluster_id}"
+        admin = "URI:spiffe://test.example/operator/admin"
         revoked = self.tenant("Revoked")
         svc.mcctl("cluster", "revoke", revoked.cluster_id)
-        unknown = f"spiffe://test.example/cluster/{uuid.uuid4()}"
+        unknown = f"URI:spiffe://test.example/cluster/{uuid.uuid4()}"
         strangers = {
             "cluster": {
                 "none": (None, None),
-                "of another CA": another.issue(cluster, self.a.tls_key),
-                "expired": ca["cluster"].issue(cluster, self.a.tls_key,
-                                               days=(-30, -1)),
-                "not yet valid": ca["cluster"].issue(cluster, self.a.tls_key,
-                                                     days=(2, 30)),
+                "of another CA": another.issue(cluster, key=self.a.tls_key),
+                "expired": ca["cluster"].issue(
+                    cluster, key=self.a.tls_key, **EXPIRED),
+                "not yet valid": ca["cluster"].issue(
+                    cluster, key=self.a.tls_key, **NOT_YET),
                 "revoked": (revoked.tls_cert, revoked.tls_key),
                 "an operator's": self.admin,
                 "not registered": ca["cluster"].issue(unknown),
                 "another key of a cluster": ca["cluster"].issue(cluster),
                 "of another trust domain": ca["cluster"].issue(
                     cluster.replace("test.example", "other.example"),
-                    self.a.tls_key),
+                    key=self.a.tls_key),
                 "an operator's name": ca["cluster"].issue(admin),
             },
             "operator": {
                 "none": (None, None),
-                "of another CA": another.issue(admin, self.admin[1]),
-                "expired": ca["operator"].issue(admin, self.admin[1],
-                                                days=(-30, -1)),
-                "not yet valid": ca["operator"].issue(admin, self.admin[1],
-                                                      days=(2, 30)),
+                "of another CA": another.issue(admin, key=self.admin[1]),
+                "expired": ca["operator"].issue(
+                    admin, key=self.admin[1], **EXPIRED),
+                "not yet valid": ca["operator"].issue(
+                    admin, key=self.admin[1], **NOT_YET),
                 "a cluster's": (self.a.tls_cert, self.a.tls_key),
                 "not known": ca["operator"].issue(
-                    "spiffe://test.example/operator/nobody"),
+                    "URI:spiffe://test.example/operator/nobody"),
                 "of another trust domain": ca["operator"].issue(
                     admin.replace("test.example", "other.example"),
-                    self.admin[1]),
+                    key=self.admin[1]),
                 "a cluster's name": ca["operator"].issue(cluster),
             },
         }
@@ -475,8 +247,7 @@ class IsolationTest(pair.PairTest):
                  if m.service.startswith("missioncontrol.")]
         self.assertEqual({m.name for m in fleet}, set(needed))
         self.assertEqual(set(needed.values()), set(ROLES))
-        ca = Authority(self.folder, self.svc.dir / "ca" / "operator-ca.crt",
-                       self.svc.dir / "ca" / "operator-ca.key")
+        ca = Authority.of(self.svc, "operator")
         with sqlite3.connect(self.store.path, timeout=pair.PATIENCE_S) as db:
             for number, role in enumerate(ROLES, 1):
                 db.execute("INSERT INTO operator (name, role) VALUES (?, ?)",
@@ -484,7 +255,8 @@ class IsolationTest(pair.PairTest):
         before = self.store.rows()
         allowed = []
         for role in ROLES:
-            identity = ca.issue(f"spiffe://test.example/operator/the-{role}")
+            identity = ca.issue(
+                f"URI:spiffe://test.example/operator/the-{role}")
             with self.svc.channel("operator", *identity) as channel:
                 for method in fleet:
                     with self.subTest(role=role, method=method.name):
@@ -498,9 +270,10 @@ class IsolationTest(pair.PairTest):
                             (there.code, there.reason),
                             (DENIED, "ROLE_NOT_SUFFICIENT"))
                         # Whether it exists makes no difference.
-                        nothing = [m.SerializeToString() for m in
-                                   self.conversations(self.a, method.request)[0]
-                                   ] if method.request else [b""]
+                        nothing = [
+                            m.SerializeToString() for m in
+                            conversations(self.a, method.request)[0]
+                        ] if method.request else [b""]
                         self.assertEqual(
                             Answer(channel, method.path, nothing).how,
                             there.how)
@@ -583,8 +356,8 @@ class IsolationTest(pair.PairTest):
         """The requests are good as they are, else no one looks at the IDs.
         Returns where their IDs are."""
         for client, channel in twins:
-            conversations = self.conversations(client, method.request)
-            for requests in conversations:
+            calls = conversations(client, method.request)
+            for requests in calls:
                 answer = self.ask(channel, method, requests)
                 self.keep_password(client, answer)
                 if answer.how[:2] != UNSUPPORTED:
@@ -592,7 +365,7 @@ class IsolationTest(pair.PairTest):
                                      f"{method} {answer}")
                 self.assertNotIn("rejection", str(answer.responses))
         return [(kind, number, path, field)
-                for kind, requests in enumerate(conversations)
+                for kind, requests in enumerate(calls)
                 for number, message in enumerate(requests)
                 for path, field in id_fields(message)]
 
@@ -606,7 +379,7 @@ class IsolationTest(pair.PairTest):
     def try_id(self, method, twins, kind, number, path, field, values, names):
         answers = []
         for (client, channel), value in zip(twins, values):
-            requests = self.conversations(client, method.request)[kind]
+            requests = conversations(client, method.request)[kind]
             put(requests[number], path, value)
             answers.append(self.ask(channel, method, requests))
             self.keep_password(client, answers[-1])

@@ -2,7 +2,6 @@
 show and trust changes while clients call."""
 
 import json
-import pathlib
 import socket
 import ssl
 import subprocess
@@ -13,57 +12,8 @@ import urllib.request
 from missioncontrol.v1 import license_pb2
 
 import pair
+from identities import Authority
 from test_foreign_client import ForeignClient, openssl, pem
-
-# openssl ca can choose the dates of a certificate.
-CA_CONFIG = """
-[ca]
-default_ca = here
-[here]
-database = {folder}/index.txt
-new_certs_dir = {folder}
-rand_serial = yes
-default_md = sha256
-policy = any
-email_in_dn = no
-unique_subject = no
-[any]
-commonName = optional
-"""
-
-
-class Authority:
-    """Issues what the service's own authority never would."""
-
-    def __init__(self, folder, cert, key):
-        self.folder = pathlib.Path(folder)
-        self.folder.mkdir()
-        self.cert, self.key = cert, key
-        (self.folder / "index.txt").touch()
-        self.config = self.folder / "ca.cnf"
-        self.config.write_text(CA_CONFIG.format(folder=self.folder))
-
-    def issue(self, name, uri=None, dns=None, start="20200101000000Z",
-              end="20400101000000Z", ca=False):
-        """Returns the files of a certificate and its key."""
-        key = self.folder / f"{name}.key"
-        csr = self.folder / f"{name}.csr"
-        cert = self.folder / f"{name}.crt"
-        openssl("genpkey", "-algorithm", "EC", "-pkeyopt",
-                "ec_paramgen_curve:P-256", "-out", key)
-        openssl("req", "-new", "-key", key, "-subj", "/CN=x", "-out", csr)
-        names = f"URI:{uri}" if uri else f"DNS:{dns}"
-        usage = "clientAuth" if uri else "serverAuth"
-        extensions = self.folder / f"{name}.ext"
-        extensions.write_text(
-            f"basicConstraints=critical,CA:{'TRUE' if ca else 'FALSE'}\n"
-            f"extendedKeyUsage={usage}\nsubjectAltName={names}\n"
-            "authorityKeyIdentifier=keyid\n")
-        openssl("ca", "-batch", "-config", self.config, "-cert", self.cert,
-                "-keyfile", self.key, "-in", csr, "-out", cert, "-notext",
-                "-startdate", start, "-enddate", end, "-extfile", extensions)
-        key.chmod(0o600)
-        return cert, key
 
 
 def speaks_http2(port, cert=None, key=None):
@@ -158,10 +108,6 @@ class TlsTest(pair.PairTest):
         self.port = self.server.ports["cluster"]
         self.ca = self.server.dir / "ca"
 
-    def authority(self, name, ca):
-        return Authority(self.folder / name, self.ca / f"{ca}.crt",
-                         self.ca / f"{ca}.key")
-
     def metrics(self):
         url = f"http://127.0.0.1:{self.server.ports['metrics']}/metrics"
         with urllib.request.urlopen(url, timeout=pair.PATIENCE_S) as answer:
@@ -182,28 +128,28 @@ class TlsTest(pair.PairTest):
                         self.server.config)
 
     def test_who_gets_through(self):
-        uri = f"spiffe://test.example/cluster/{self.client.cluster_id}"
-        cluster = self.authority("issuer", "cluster-ca")
-        other = self.authority("other", "operator-ca")
+        uri = f"URI:spiffe://test.example/cluster/{self.client.cluster_id}"
+        cluster = Authority.of(self.server, "cluster")
+        other = Authority.of(self.server, "operator")
         self.assertTrue(speaks_http2(self.port, self.client.tls_cert,
                                      self.client.tls_key))
         refused = {
             "without": (None, None),
-            "other CA": other.issue("a", uri),
-            "authority": cluster.issue("b", uri, ca=True),
-            "expired": cluster.issue("c", uri, end="20200201000000Z"),
-            "not yet": cluster.issue("d", uri, start="20390101000000Z"),
+            "other CA": other.issue(uri),
+            "authority": cluster.issue(uri, ca=True),
+            "expired": cluster.issue(uri, start_s=-7200, end_s=-3600),
+            "not yet": cluster.issue(uri, start_s=3600, end_s=7200),
             "other trust domain": cluster.issue(
-                "e", uri.replace("test.example", "other.example")),
+                uri.replace("test.example", "other.example")),
             "operator": cluster.issue(
-                "f", "spiffe://test.example/operator/admin"),
-            "no identity": cluster.issue("g", "https://test.example/"),
+                "URI:spiffe://test.example/operator/admin"),
+            "no identity": cluster.issue("URI:https://test.example/"),
         }
         for name, files in refused.items():
             with self.subTest(name):
                 self.assertFalse(speaks_http2(self.port, *files))
         # Passes the handshake: the guard says what is wrong with it.
-        self.assertTrue(speaks_http2(self.port, *cluster.issue("h", uri)))
+        self.assertTrue(speaks_http2(self.port, *cluster.issue(uri)))
 
     def test_revoked_in_the_handshake(self):
         files = (self.client.tls_cert, self.client.tls_key)
@@ -250,8 +196,8 @@ class TlsTest(pair.PairTest):
         self.assertIn("no renegotiation", asked)
 
     def replace_server_certificate(self):
-        issued = self.authority("server-issuer", "server-ca").issue(
-            "server", dns="localhost")
+        issued = Authority.of(self.server, "server").issue(
+            "DNS:localhost", usage="serverAuth")
         server = self.server.dir / "server"
         issued[1].rename(server / "server.key")
         issued[0].rename(server / "server.crt")
@@ -265,9 +211,11 @@ class TlsTest(pair.PairTest):
         self.assert_no_call_failed(caller)
         self.assertIn('certificate_reloads_total{listener="cluster",'
                       'result="used"} 1', self.metrics())
-        end = "mission_control_certificate_not_after_seconds{certificate=" \
-              '"cluster listener"} 2208988800'
-        self.assertIn(end, self.metrics())
+        end = openssl("x509", "-noout", "-enddate", "-in",
+                      self.server.dir / "server" / "server.crt").decode()
+        seconds = ssl.cert_time_to_seconds(end.strip().partition("=")[2])
+        self.assertIn("certificate_not_after_seconds{certificate="
+                      f'"cluster listener"}} {seconds}', self.metrics())
 
     def test_broken_pair_is_refused(self):
         caller = self.call_all_the_time(self.client)

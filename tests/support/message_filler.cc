@@ -46,7 +46,7 @@ void MessageFiller::FillMessage(Message& message, int index) {
   }
   for (int i = 0; i < type->real_oneof_decl_count(); ++i) {
     const OneofDescriptor* oneof = type->oneof_decl(i);
-    const int turn = turns_[oneof->full_name()]++;
+    const int turn = turns_[std::string(oneof->full_name())]++;
     FillField(message, oneof->field(turn % oneof->field_count()));
   }
 }
@@ -72,7 +72,7 @@ void MessageFiller::SetTime(Message& timestamp, int64_t seconds) {
 
 void MessageFiller::FillField(Message& message, const FieldDescriptor* field) {
   const Reflection* reflection = message.GetReflection();
-  filled_.push_back(field->full_name());
+  filled_.emplace_back(field->full_name());
   const bool repeated = field->is_repeated();
   for (int i = 0; i < (repeated ? kElements : 1); ++i) {
     const auto put = [&](auto set, auto add, auto value) {
@@ -111,7 +111,12 @@ void MessageFiller::FillField(Message& message, const FieldDescriptor* field) {
             EnumNumber(field));
         break;
       case FieldDescriptor::CPPTYPE_STRING:
-        put(&Reflection::SetString, &Reflection::AddString, Text(field));
+        // Newer protobuf has two of each.
+        if (repeated) {
+          reflection->AddString(&message, field, Text(field));
+        } else {
+          reflection->SetString(&message, field, Text(field));
+        }
         break;
       case FieldDescriptor::CPPTYPE_MESSAGE:
         if (repeated) {
@@ -127,12 +132,12 @@ void MessageFiller::FillField(Message& message, const FieldDescriptor* field) {
 int MessageFiller::EnumNumber(const FieldDescriptor* field) {
   // Value 0 is the default; every other one gets its turn.
   const auto* type = field->enum_type();
-  const int turn = turns_[type->full_name()]++;
+  const int turn = turns_[std::string(type->full_name())]++;
   return type->value(1 + turn % (type->value_count() - 1))->number();
 }
 
 std::string MessageFiller::Text(const FieldDescriptor* field) {
-  const auto given = options_.texts.find(field->full_name());
+  const auto given = options_.texts.find(std::string(field->full_name()));
   if (given != options_.texts.end()) return given->second;
   const std::string number = std::to_string(Next());
   switch (field->options().GetExtension(v1::format)) {

@@ -17,7 +17,7 @@ void AddFields(const google::protobuf::Descriptor* type,
                std::set<std::string>& names) {
   for (int i = 0; i < type->field_count(); ++i) {
     const auto* field = type->field(i);
-    names.insert(field->full_name());
+    names.emplace(field->full_name());
     if (field->message_type() != nullptr &&
         field->message_type()->file()->package() == "missioncontrol.v1") {
       AddFields(field->message_type(), names);

@@ -17,6 +17,7 @@
 #include "mc-service/domain/enrollment/certification.h"
 #include "mc-service/domain/enrollment/directory.h"
 #include "mc-service/domain/enrollment/enrollment_policy.h"
+#include "mc-service/domain/enrollment/identities.h"
 #include "mc-service/domain/license/license.h"
 #include "mc-service/domain/updates/updates.h"
 
@@ -163,6 +164,8 @@ absl::StatusOr<Registration> DecideRegistration(Reader& reader,
     cluster.registered_at = now;
     cluster.tls_key_digest = keys.tls_key_digest;
     cluster.site_public_key = keys.site_public_key;
+    // It belongs to the keys before.
+    cluster.password_digest.clear();
   }
   cluster.registration = v1::REGISTRATION_STATUS_REGISTERED;
   registration.cluster = std::move(cluster);
@@ -256,10 +259,13 @@ absl::StatusOr<v1::RegisterResponse> EnrollmentDesk::Register(
           cluster.registration = v1::REGISTRATION_STATUS_PENDING;
           return absl::OkStatus();
         }
-        cluster.password_digest = Sha256(password);
-        cluster.certificate_serial = certificate->serial;
-        cluster.certificate_not_after = certificate->not_after;
-        absl::Status put = writer.PutCluster(cluster);
+        absl::StatusOr<std::vector<IssuedIdentity>> issued =
+            writer.ListIssuedIdentities(cluster.id);
+        if (!issued.ok()) return issued.status();
+        Identities identities(cluster, *std::move(issued));
+        identities.Register(Sha256(password), certificate->serial,
+                            certificate->not_after);
+        absl::Status put = identities.Save(writer);
         if (put.ok() && decided->token.has_value()) {
           put = writer.PutEnrollmentToken(*decided->token);
         }

@@ -49,7 +49,8 @@ struct Applicant {
 
 struct Registration {
   // The row of the cluster after it was registered now: the existing one or a
-  // new one, without password and certificate. PENDING: an operator has to
+  // new one. Password and certificate are those that these keys had before,
+  // where they had some. PENDING: an operator has to
   // approve first.
   Cluster cluster;
   // A pending one that has waited before stays as it is.

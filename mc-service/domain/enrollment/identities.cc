@@ -90,9 +90,14 @@ std::optional<std::vector<std::string>> Identities::Add(IssuedIdentity issued,
   issued.registered_at = cluster_.registered_at;
   bool copied = false;
   std::vector<std::string> agents;
+  // A key that is certified anew at its own request follows none.
+  const auto follows = [](const IssuedIdentity& identity) {
+    return identity.predecessor_key_digest != identity.tls_key_digest;
+  };
   for (const IssuedIdentity& other : issued_) {
     if (other.predecessor_key_digest != issued.predecessor_key_digest ||
-        other.tls_key_digest == issued.tls_key_digest) {
+        other.tls_key_digest == issued.tls_key_digest || !follows(other) ||
+        !follows(issued)) {
       continue;
     }
     const Standing standing = StandingOf(other);
@@ -110,6 +115,7 @@ std::optional<std::vector<std::string>> Identities::Add(IssuedIdentity issued,
     agents.push_back(issued.agent_instance_id);
   }
   if (issued.tls_key_digest == cluster_.tls_key_digest) {
+    KeepOwn();
     cluster_.certificate_serial = issued.certificate_serial;
     cluster_.certificate_not_after = issued.certificate_not_after;
   }
@@ -167,14 +173,14 @@ void Identities::Accept(std::string_view key_digest,
   Forget();
 }
 
-void Identities::KeepOwn() {
-  if (cluster_.tls_key_digest.empty()) return;
+std::optional<IssuedIdentity> Identities::OwnToKeep() const {
+  if (cluster_.tls_key_digest.empty()) return std::nullopt;
   const bool kept = std::any_of(
       issued_.begin(), issued_.end(), [&](const IssuedIdentity& issued) {
         return issued.tls_key_digest == cluster_.tls_key_digest &&
                issued.password_digest == cluster_.password_digest;
       });
-  if (kept) return;
+  if (kept) return std::nullopt;
   IssuedIdentity own;
   own.tls_key_digest = cluster_.tls_key_digest;
   own.password_digest = cluster_.password_digest;
@@ -183,7 +189,27 @@ void Identities::KeepOwn() {
   own.issued_at = cluster_.registered_at;
   own.registered_at = cluster_.registered_at;
   own.state = IdentityState::kActive;
-  issued_.insert(issued_.begin(), std::move(own));
+  return own;
+}
+
+void Identities::KeepOwn() {
+  if (std::optional<IssuedIdentity> own = OwnToKeep()) {
+    issued_.insert(issued_.begin(), *std::move(own));
+  }
+}
+
+void Identities::Register(std::string_view password_digest,
+                          std::string_view certificate_serial,
+                          absl::Time not_after) {
+  if (!cluster_.password_digest.empty()) {
+    if (std::optional<IssuedIdentity> own = OwnToKeep()) {
+      issued_.push_back(*std::move(own));
+      Forget();
+    }
+  }
+  cluster_.password_digest = password_digest;
+  cluster_.certificate_serial = certificate_serial;
+  cluster_.certificate_not_after = not_after;
 }
 
 void Identities::Adopt(std::string_view agent_instance_id, absl::Time now) {
@@ -212,14 +238,24 @@ void Identities::MakeOwn(const IssuedIdentity& issued) {
   cluster_.certificate_not_after = issued.certificate_not_after;
 }
 
-// First what is good for telling its holder alone. The newest stays.
+// First what is good for telling its holder alone. The newest stays, and so
+// does the one whose certificate ends last: what is forgotten is not IsNewer.
 void Identities::Forget() {
   while (issued_.size() > kKept) {
-    auto oldest = std::find_if(
-        issued_.begin(), issued_.end(), [](const IssuedIdentity& issued) {
-          return issued.state == IdentityState::kReplaced;
+    const auto last = std::max_element(
+        issued_.begin(), issued_.end(),
+        [](const IssuedIdentity& a, const IssuedIdentity& b) {
+          return a.certificate_not_after < b.certificate_not_after;
         });
-    issued_.erase(oldest == issued_.end() ? issued_.begin() : oldest);
+    auto oldest = issued_.begin();
+    while (oldest != issued_.end() &&
+           (oldest == last || oldest->state != IdentityState::kReplaced)) {
+      ++oldest;
+    }
+    if (oldest == issued_.end()) {
+      oldest = issued_.begin() + (last == issued_.begin() ? 1 : 0);
+    }
+    issued_.erase(oldest);
   }
 }
 

@@ -76,6 +76,12 @@ class Identities {
   std::optional<std::vector<std::string>> Add(IssuedIdentity issued,
                                               absl::Time now);
 
+  // The cluster's own key was certified by its registration. Where that was
+  // repeated, the password before stays good, too: answers can be lost, and
+  // can come in another order.
+  void Register(std::string_view password_digest,
+                std::string_view certificate_serial, absl::Time not_after);
+
   // The key, which is kIssued or kCurrent, was used.
   Used Use(std::string_view key_digest);
 
@@ -92,6 +98,8 @@ class Identities {
 
  private:
   Standing StandingOf(const IssuedIdentity& issued) const;
+  // The cluster's own as it is kept; nothing where it has none, or is kept.
+  std::optional<IssuedIdentity> OwnToKeep() const;
   IssuedIdentity* Newest(std::string_view key_digest);
   const IssuedIdentity* Newest(std::string_view key_digest) const;
   void Replace(std::string_view key_digest);

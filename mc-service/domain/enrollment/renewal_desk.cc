@@ -58,6 +58,20 @@ absl::Status KeyIsLost() {
                "This key was given up; ask for a certificate of a new one.");
 }
 
+absl::Status TooOften(absl::Duration wait) {
+  return WithRetryDelay(
+      Error(absl::StatusCode::kResourceExhausted, v1::ERROR_REASON_RATE_LIMITED,
+            "Too many attempts to recover with this user name; try again "
+            "later."),
+      wait);
+}
+
+RateLimit::Options PerHour(int times, const Clock* clock) {
+  return {.burst = static_cast<double>(times),
+          .per_second = times / kSecondsPerHour,
+          .clock = clock};
+}
+
 // As the registration names it.
 std::string_view ClusterOf(std::string_view user_name) {
   return user_name.starts_with(kUserNamePrefix)
@@ -91,9 +105,9 @@ absl::Status Refuse(Standing standing) {
 
 RenewalDesk::RenewalDesk(Options options)
     : options_(std::move(options)),
-      attempts_({.burst = static_cast<double>(options_.recoveries_per_hour),
-                 .per_second = options_.recoveries_per_hour / kSecondsPerHour,
-                 .clock = options_.clock}) {}
+      recoveries_(PerHour(options_.recoveries_per_hour, options_.clock)),
+      guesses_(PerHour(options_.recoveries_per_hour, options_.clock)),
+      lines_({.burst = 20, .per_second = 0.5, .clock = options_.clock}) {}
 
 absl::StatusOr<v1::RenewCertificateResponse> RenewalDesk::Renew(
     std::string_view cluster_id, std::string_view tls_key_digest,
@@ -129,15 +143,6 @@ absl::StatusOr<v1::RenewCertificateResponse> RenewalDesk::Renew(
 absl::StatusOr<v1::RecoverCertificateResponse> RenewalDesk::Recover(
     const v1::RecoverCertificateRequest& request) {
   const std::string& user_name = request.user_name();
-  if (const absl::Duration wait = attempts_.Take(user_name);
-      wait > absl::ZeroDuration()) {
-    return WithRetryDelay(
-        Error(absl::StatusCode::kResourceExhausted,
-              v1::ERROR_REASON_RATE_LIMITED,
-              "Too many attempts to recover with this user name; try again "
-              "later."),
-        wait);
-  }
   absl::StatusOr<CsrInfo> csr =
       CheckedCsr(request.certificate_signing_request());
   if (!csr.ok()) return csr.status();
@@ -170,6 +175,10 @@ absl::StatusOr<v1::RecoverCertificateResponse> RenewalDesk::Recover(
   if (ReasonOf(found) == v1::ERROR_REASON_CREDENTIALS_REFUSED) {
     return Refused(user_name);
   }
+  if (const absl::Duration wait = recoveries_.Take(user_name);
+      wait > absl::ZeroDuration()) {
+    return TooOften(wait);
+  }
   if (!found.ok()) return found;
 
   Asked asked;
@@ -196,10 +205,15 @@ absl::StatusOr<v1::RecoverCertificateResponse> RenewalDesk::Recover(
 
 absl::Status RenewalDesk::Refused(std::string_view user_name) {
   // Guessing is twice as slow as asking.
-  attempts_.Take(user_name);
+  if (const absl::Duration wait = guesses_.Take(user_name, 2);
+      wait > absl::ZeroDuration()) {
+    return TooOften(wait);
+  }
   if (options_.on_refused) options_.on_refused();
-  LogWarning("the recovery of a certificate was refused: wrong credentials",
-             {{"user_name", user_name}});
+  if (lines_.Take("") == absl::ZeroDuration()) {
+    LogWarning("the recovery of a certificate was refused: wrong credentials",
+               {{"user_name", user_name}});
+  }
   return CredentialsRefused();
 }
 
@@ -316,12 +330,13 @@ absl::StatusOr<RenewalDesk::Answer> RenewalDesk::Issue(const Asked& asked,
 
 absl::Status RenewalDesk::Admit(const PresentedKey& key) {
   bool use = false;
+  bool newer = false;
   const auto look = [&](Reader& reader) -> absl::StatusOr<Identities> {
     absl::StatusOr<Identities> identities =
         Identities::Load(reader, key.cluster_id);
     if (!identities.ok()) return identities;
     const Standing standing = identities->OfKey(key.tls_key_digest);
-    const bool newer =
+    newer =
         standing == Standing::kUnknown && identities->IsNewer(key.not_after);
     use = newer || standing == Standing::kIssued;
     if (newer) return identities;
@@ -353,7 +368,10 @@ absl::Status RenewalDesk::Admit(const PresentedKey& key) {
   });
   MC_FAILPOINT("service.promote.after");
   options_.directory->Invalidate(key.cluster_id);
-  if (absl::IsPermissionDenied(written)) return written;
+  // One that is not in the store yet would be refused as a stranger's.
+  if (absl::IsPermissionDenied(written) || (newer && !written.ok())) {
+    return written;
+  }
   if (!written.ok()) {
     // The key is good whether this is noted or not; the next call notes it.
     LogWarning(

@@ -38,7 +38,8 @@ class RenewalDesk {
     ClusterDirectory* directory = nullptr;
     const Clock* clock = nullptr;
     CertificationRules rules;
-    // Of one user name. What is refused counts double.
+    // Of one user name. Wrong credentials are counted apart, and double:
+    // whoever guesses does not keep the cluster out.
     int recoveries_per_hour = 10;
     // Two keys were issued from one; told with the agents that asked, where
     // they said who they are.
@@ -73,7 +74,8 @@ class RenewalDesk {
 
   // Whether a key other than the cluster's current one is good. A new one that
   // is used for the first time replaces the one before, durably. For clusters
-  // that may call. PERMISSION_DENIED (MUST_RECOVER, MUST_REENROLL).
+  // that may call. PERMISSION_DENIED (MUST_RECOVER, MUST_REENROLL), else the
+  // store's error.
   absl::Status Admit(const PresentedKey& key);
 
  private:
@@ -101,7 +103,10 @@ class RenewalDesk {
   absl::Status Refused(std::string_view user_name);
 
   const Options options_;
-  RateLimit attempts_;
+  RateLimit recoveries_;
+  RateLimit guesses_;
+  // Of log lines: strangers must not fill the disk.
+  RateLimit lines_;
 };
 
 }  // namespace mc::service

@@ -172,6 +172,22 @@ TEST_F(RenewalTest, GuessesOfOneUserAreLimitedAndCountDouble) {
   EXPECT_TRUE(desk.Recover(Recovery(identity, NewKey(), true)).ok());
 }
 
+TEST_F(RenewalTest, GuessesKeepNoClusterOut) {
+  const HeldIdentity identity = Register();
+  RenewalDesk desk(DeskOptions(10));
+  v1::RecoverCertificateRequest wrong = Recovery(identity, NewKey(), false);
+  wrong.set_password(NewPassword());
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(desk.Recover(wrong).ok());
+  EXPECT_EQ(ReasonOf(desk.Recover(wrong).status()),
+            v1::ERROR_REASON_RATE_LIMITED);
+  const PrivateKey key = NewKey();
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_TRUE(desk.Recover(Recovery(identity, key, true)).ok());
+  }
+  EXPECT_EQ(ReasonOf(desk.Recover(Recovery(identity, key, true)).status()),
+            v1::ERROR_REASON_RATE_LIMITED);
+}
+
 TEST_F(RenewalTest, ProofThatIsGivenMustBeRight) {
   const HeldIdentity identity = Register();
   const auto reason = [&](v1::RecoverCertificateRequest request) {
@@ -357,6 +373,11 @@ TEST_F(RenewalTest, RestoredServiceKnowsItsNewerCertificates) {
                   })
                   .ok());
   directory_.Invalidate(cluster_id_);
+  // What cannot be noted is no reason to give a good key up.
+  store_.FailCommits(absl::UnavailableError("the disk is gone"));
+  EXPECT_EQ(Renew(*renewed, NewKey()).status().code(),
+            absl::StatusCode::kUnavailable);
+  store_.FailCommits(absl::OkStatus());
   EXPECT_TRUE(Call(*renewed).ok());
   EXPECT_TRUE(Stored().cluster.password_digest.empty())
       << "it is asked to renew";
@@ -398,6 +419,56 @@ TEST_F(RenewalTest, WhatIsKeptIsBounded) {
   EXPECT_LE(kept, Identities::kKept);
   EXPECT_EQ(ReasonOf(Call(oldest)), v1::ERROR_REASON_MUST_REENROLL);
   EXPECT_TRUE(Recover(current, NewKey(), false).ok());
+}
+
+// What is forgotten must not look like what a backup did not know yet.
+TEST_F(RenewalTest, ForgottenKeyStaysOutWhereLifetimesWereShortened) {
+  const HeldIdentity first = Register();
+  RenewalDesk::Options options = DeskOptions(1000);
+  options.rules.lifetime = absl::Hours(1);
+  RenewalDesk desk(std::move(options));
+  const auto renew = [&](const HeldIdentity& with, const PrivateKey& key) {
+    v1::RenewCertificateRequest request;
+    request.set_certificate_signing_request(BuildCsrDer(key));
+    const auto answer = desk.Renew(cluster_id_, with.digest(), request);
+    EXPECT_TRUE(answer.ok()) << answer.status();
+    return HeldIdentity{key.ToPem(), answer->cluster_certificate(),
+                        answer->password()};
+  };
+  // Of the first key, whose certificate of 30 days is good as well.
+  HeldIdentity current = renew(first, first.key());
+  for (size_t i = 0; i < Identities::kKept + 10; ++i) {
+    clock_.Advance(absl::Minutes(1));
+    current = renew(current, NewKey());
+    ASSERT_TRUE(Call(current).ok());
+  }
+  EXPECT_EQ(Call(first).code(), kDenied);
+  EXPECT_TRUE(Call(current).ok());
+}
+
+TEST_F(RenewalTest, EveryAnswerToARepeatedRegistrationIsGood) {
+  const HeldIdentity first = Register();
+  v1::RegisterRequest request;
+  request.set_license_key(license_key_);
+  request.set_cluster_id(cluster_id_);
+  request.set_certificate_signing_request(BuildCsrDer(first.key()));
+  request.set_site_public_key(site_key_.Ed25519Public());
+  HeldIdentity latest = first;
+  for (size_t i = 0; i < Identities::kKept + 10; ++i) {
+    const auto answer = enrollment_.Register(request);
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    const HeldIdentity before = std::exchange(
+        latest,
+        {first.key_pem, answer->cluster_certificate(), answer->password()});
+    // The answers may come in any order.
+    EXPECT_TRUE(Recover(before, first.key(), false).ok());
+    EXPECT_TRUE(Recover(latest, first.key(), false).ok());
+  }
+  const auto renewed = Renew(latest, NewKey());
+  ASSERT_TRUE(Call(*renewed).ok());
+  EXPECT_EQ(ReasonOf(Recover(latest, NewKey(), false).status()),
+            v1::ERROR_REASON_CREDENTIALS_REFUSED);
+  EXPECT_EQ(clones_, 0);
 }
 
 }  // namespace

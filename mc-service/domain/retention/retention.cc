@@ -18,6 +18,8 @@ std::string_view NameOf(Prunable what) {
       return "consumption_reports";
     case Prunable::kEvents:
       return "events";
+    case Prunable::kEnrollmentTokens:
+      return "enrollment_tokens";
     case Prunable::kClosedFindings:
       break;
   }
@@ -69,6 +71,10 @@ absl::Status Retention::Run() {
   status = Apply(Prunable::kEvents, rules.events, counted);
   if (status.ok()) {
     status = Apply(Prunable::kClosedFindings, rules.closed_findings, counted);
+  }
+  if (status.ok()) {
+    status =
+        Apply(Prunable::kEnrollmentTokens, rules.enrollment_tokens, counted);
   }
   if (status.ok()) {
     status = Apply(Prunable::kConsumptionReports, rules.consumption_reports,

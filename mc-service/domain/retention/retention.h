@@ -18,6 +18,9 @@ struct RetentionRules {
   absl::Duration consumption_reports = absl::InfiniteDuration();
   absl::Duration events = absl::Hours(90 * 24);
   absl::Duration closed_findings = absl::Hours(90 * 24);
+  // After they expired. A registration that was made with one can be repeated
+  // with it as long as it is there.
+  absl::Duration enrollment_tokens = absl::Hours(90 * 24);
 };
 
 // The time that the rules count from. It is never ahead of the wall clock, and

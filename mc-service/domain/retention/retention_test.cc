@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "mc-service/domain/testing/seed.h"
 #include "mc-service/store/fake/fake_store.h"
 
@@ -105,6 +107,27 @@ TEST_F(RetentionTest, WithoutARuleEverythingStays) {
   Retention retention(options_);
   ASSERT_TRUE(retention.Run().ok());
   EXPECT_EQ(deleted_, 0);
+}
+
+TEST_F(RetentionTest, EnrollmentTokensGoSomeTimeAfterTheyExpired) {
+  EXPECT_TRUE(store_
+                  .WriteAndWait([](Writer& writer) {
+                    absl::Status done;
+                    for (const int days : {89, 91}) {
+                      const std::string id = std::to_string(days);
+                      done.Update(writer.PutEnrollmentToken(
+                          {.id = id,
+                           .license_id = "license-1",
+                           .digest = id,
+                           .created_at = kNow - 100 * kDay,
+                           .expires_at = kNow - days * kDay}));
+                    }
+                    return done;
+                  })
+                  .ok());
+  Retention retention(options_);
+  ASSERT_TRUE(retention.Run().ok());
+  EXPECT_EQ(deleted_, 1);
 }
 
 TEST_F(RetentionTest, FinishesAScrubThatIsPending) {

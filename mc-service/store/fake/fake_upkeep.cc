@@ -57,6 +57,10 @@ absl::StatusOr<int64_t> FakeSession::Prune(Prunable what, absl::Time before,
       return EraseWhere(writable_->events, [&](const auto& row) {
         return row.second.received_at < before && left-- > 0;
       });
+    case Prunable::kEnrollmentTokens:
+      return EraseWhere(writable_->enrollment_tokens, [&](const auto& row) {
+        return row.second.expires_at < before && left-- > 0;
+      });
     case Prunable::kClosedFindings:
       break;
   }

@@ -37,7 +37,7 @@ MessageTable::MessageTable(const Descriptor* type, std::string name,
   for (int i = 0; i < type->field_count(); ++i) {
     const FieldDescriptor* field = type->field(i);
     if (!field->is_repeated()) continue;
-    const std::string& table = children.at(field->full_name());
+    const std::string& table = children.at(std::string(field->full_name()));
     Child child{field, nullptr, "", ""};
     if (field->message_type() != nullptr) {
       child.table = std::make_unique<MessageTable>(

@@ -31,6 +31,10 @@ Pruned PrunedBy(Prunable what) {
               "id IN (SELECT id FROM (SELECT id, received_at_us FROM "
               "cluster_event ORDER BY id LIMIT ?2) "
               "WHERE received_at_us < ?1)"};
+    case Prunable::kEnrollmentTokens:
+      return {"enrollment_token",
+              "id IN (SELECT id FROM enrollment_token WHERE "
+              "expires_at_us < ?1 LIMIT ?2)"};
     case Prunable::kClosedFindings:
       break;
   }

@@ -15,6 +15,7 @@ CREATE TABLE enrollment_token (
   deleted INTEGER NOT NULL CHECK (deleted IN (0, 1))
 ) STRICT;
 CREATE INDEX enrollment_token_by_license ON enrollment_token (license_row);
+CREATE INDEX enrollment_token_by_end ON enrollment_token (expires_at_us);
 
 -- Those that wait to be registered, for they are few.
 CREATE INDEX cluster_pending ON cluster (license_row) WHERE registration = 2;
