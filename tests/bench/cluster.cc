@@ -17,8 +17,10 @@ constexpr char kCheckUpdates[] =
     "/missioncontrol.v1.ClusterService/CheckUpdates";
 constexpr char kReports[] = "/missioncontrol.v1.ClusterService/StreamReports";
 constexpr absl::Duration kReopenAfter = absl::Seconds(1);
-// The agents' own pauses decide, not the channel's.
-constexpr int kChannelBackoffMs = 100;
+// As an agent's channel with the default schedule (cluster-agent/exchange).
+constexpr int kChannelBackoffMs = 400;
+constexpr int kMaxChannelBackoffMs = 120'000;
+constexpr int kConnectTimeoutMs = 10'000;
 
 }  // namespace
 
@@ -38,7 +40,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Target& target,
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 40'000);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kChannelBackoffMs);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kChannelBackoffMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxChannelBackoffMs);
   arguments.SetString(GRPC_ARG_SERVICE_CONFIG, "{}");
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   return grpc::CreateCustomChannel(target.address, grpc::SslCredentials(tls),

@@ -11,6 +11,8 @@ namespace {
 // back to works them off in turn, and each has its time limit.
 constexpr size_t kConnectAtOnce = 32;
 constexpr absl::Duration kPatience = absl::Minutes(1);
+// The share of the streams of an agent with the default schedule.
+constexpr absl::Duration kAgentsBackoff = absl::Seconds(150);
 
 void Wait(const Clock& clock, absl::Duration duration) {
   absl::Mutex mutex;
@@ -171,7 +173,7 @@ Tally Fleet::Storm(absl::Duration heartbeat, absl::Duration duration) {
   size_t count = 0;
   ForEach([&](Cluster& cluster, size_t index) {
     ++count;
-    cluster.ComeBackAsAgents({});
+    cluster.ComeBackAsAgents({.max = kAgentsBackoff});
     cluster.BeatEvery(
         start +
             heartbeat * (static_cast<double>(index * 7919 % 10'007) / 10'007),

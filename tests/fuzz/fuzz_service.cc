@@ -108,6 +108,7 @@ service::License OtherLicense(std::string id, const char* key,
                               v1::EnrollmentPolicy policy) {
   service::License license = service::SeedLicense(absl::FromUnixSeconds(kHour));
   license.id = std::move(id);
+  license.name = license.id;
   license.key_digest = LicenseKeyDigest(key);
   license.enrollment_policy = policy;
   return license;

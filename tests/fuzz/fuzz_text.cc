@@ -29,9 +29,7 @@ void LicenseKey(std::string_view text) {
 void JoinTokens(std::string_view text) {
   const auto token = agent::ParseJoinToken(text);
   if (!token.ok()) {
-    Require(text.size() < 32 ||
-                token.status().message().find(absl::string_view(
-                    text.data(), text.size())) == absl::string_view::npos,
+    Require(token.status() == agent::ParseJoinToken("").status(),
             "an error does not repeat a secret");
     return;
   }
