@@ -155,6 +155,6 @@ function(mc_test NAME)
   set_target_properties(${NAME} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${NAME} COMMAND ${NAME})
-  set_tests_properties(${NAME} PROPERTIES TIMEOUT 120
+  set_tests_properties(${NAME} PROPERTIES TIMEOUT 300
     ENVIRONMENT "${MC_TEST_ENVIRONMENT}")
 endfunction()
