@@ -257,7 +257,10 @@ class Local : public Session {
         Issued(registry_->Join(request), request.certificate_signing_request(),
                request.node_id());
     if (!joined.has_value()) return;
-    Require(request.token() == kJoinToken, "who joins has a token");
+    const auto token = agent::ParseJoinToken(request.token());
+    Require(token.ok() &&
+                token->secret == agent::ParseJoinToken(kJoinToken)->secret,
+            "who joins has a token");
     Require(request.node_id() != kMaster, "nobody joins as the master");
     Require(registry_->Admit(request.node_id(), joined->serial_hex).ok(),
             "who has joined is let in");
