@@ -145,6 +145,14 @@ const agent::SiteAuthority& Authority() {
   return authority;
 }
 
+// What files keep of a message: fields that this version does not know are
+// left out.
+template <typename T>
+std::string Known(T message) {
+  message.DiscardUnknownFields();
+  return message.SerializeAsString();
+}
+
 class Local : public Session {
  public:
   Local() {
@@ -195,13 +203,10 @@ class Local : public Session {
     executor_.Shutdown();
     outbox_ = nullptr;
     Open();
-    Require(
-        description_->node().SerializeAsString() == node.SerializeAsString() &&
-            description_->active_gates().SerializeAsString() ==
-                gates.SerializeAsString() &&
-            description_->environments().SerializeAsString() ==
-                environments.SerializeAsString(),
-        "what was described is known after a restart");
+    Require(Known(description_->node()) == Known(node) &&
+                Known(description_->active_gates()) == Known(gates) &&
+                Known(description_->environments()) == Known(environments),
+            "what was described is known after a restart");
     Require(registry_->Nodes().size() == nodes,
             "nodes are known after a restart");
   }
@@ -257,7 +262,10 @@ class Local : public Session {
         Issued(registry_->Join(request), request.certificate_signing_request(),
                request.node_id());
     if (!joined.has_value()) return;
-    Require(request.token() == kJoinToken, "who joins has a token");
+    const auto token = agent::ParseJoinToken(request.token());
+    Require(token.ok() &&
+                token->secret == agent::ParseJoinToken(kJoinToken)->secret,
+            "who joins has a token");
     Require(request.node_id() != kMaster, "nobody joins as the master");
     Require(registry_->Admit(request.node_id(), joined->serial_hex).ok(),
             "who has joined is let in");
