@@ -136,7 +136,7 @@ class RealServiceTest(pair.PairTest):
             found = ask("query", query=expression)
             return [r["value"][1] for r in found["result"]] if found else None
 
-        pair.eventually(lambda: value("up") == ["1"], "the target is up")
+        pair.eventually(lambda: value('up{job="mission-control"}') == ["1"], "the target is up")
         pair.eventually(
             lambda: value("mission_control:connected_clusters:sum") == ["0"],
             "the records are evaluated")
