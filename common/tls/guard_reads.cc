@@ -1,5 +1,6 @@
 #include "common/tls/guard_reads.h"
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -116,7 +117,9 @@ extern "C" int SSL_read(SSL* ssl, void* buffer, int size) {
                                 in->options.clock->SinceBoot());
   if (why == nullptr) return static_cast<int>(count);
   in->OnEnded(why);
-  // As if the client had closed the connection: nothing of it is read any more.
+  // Nothing of it is read any more; and for an error gRPC closes at once, which
+  // it does not for an end of TLS that is as it should be.
   SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
-  return 0;
+  ERR_raise(ERR_LIB_SSL, SSL_R_UNEXPECTED_MESSAGE);
+  return -1;
 }

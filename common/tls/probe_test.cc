@@ -106,6 +106,11 @@ class Server {
     thread_.join();
     return request_;
   }
+  // Whether the client has shown a certificate; after the probe.
+  bool WasShownACertificate() {
+    thread_.join();
+    return was_shown_;
+  }
 
  private:
   void Serve() {
@@ -158,7 +163,9 @@ class Server {
     }
     openssl::Owner<SSL, SSL_free> tls(SSL_new(context.get()));
     SSL_set_fd(tls.get(), fd);
-    if (SSL_accept(tls.get()) != 1) return;
+    const bool accepted = SSL_accept(tls.get()) == 1;
+    was_shown_ = SSL_get0_peer_certificate(tls.get()) != nullptr;
+    if (!accepted) return;
     constexpr std::string_view kSettings("\0\0\0\4\0\0\0\0\0", 9);
     constexpr std::string_view kError("HTTP/1.1 400 Bad Request\r\n\r\n");
     const std::string_view answer = script_.http2 ? kSettings : kError;
@@ -172,6 +179,7 @@ class Server {
   int listener_ = -1;
   int port_ = 0;
   std::string request_;
+  bool was_shown_ = false;
   std::thread thread_;
 };
 
@@ -281,6 +289,7 @@ TEST_F(ProbeTest, AClientCertificateIsShownWhereItIsAskedFor) {
   options.key_pem = own.key_pem;
   const ProbeResult result = Probe(options, clock_);
   EXPECT_TRUE(result.greeted) << result.status;
+  EXPECT_TRUE(server.WasShownACertificate());
 }
 
 TEST_F(ProbeTest, AClientCertificateIsShownToNobodyElse) {
@@ -296,7 +305,7 @@ TEST_F(ProbeTest, AClientCertificateIsShownToNobodyElse) {
     const ProbeResult result = Probe(options, ShiftedClock(shift));
     EXPECT_TRUE(result.asked_for_client_certificate);
     EXPECT_FALSE(result.greeted);
-    EXPECT_THAT(result.alert, HasSubstr("certificate required"));
+    EXPECT_FALSE(server.WasShownACertificate());
   };
   const auto nothing = [](ProbeOptions&) {};
   asks(
