@@ -62,6 +62,8 @@ void Handle(LocalAgentService& service, const Message& message) {
   (service.*kMethod)(&context, static_cast<const Request*>(&message),
                      &response);
   over.WaitForNotification();
+  // The peer writes once more after it has told the status.
+  while (!peer.test_status_set()) std::this_thread::yield();
   const absl::Status told = FromGrpc(status);
   Require(told.ok() || ReasonOf(told) != v1::ERROR_REASON_UNSPECIFIED,
           "what is refused has a reason");
