@@ -3,6 +3,7 @@
 #include <grpcpp/test/default_reactor_test_peer.h>
 
 #include <map>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
