@@ -43,10 +43,8 @@ Acceptor::Acceptor(Options options, ListeningSockets sockets, int epoll_fd)
       next_id_(kFirstSocket + sockets_.descriptors().size()),
       queue_({.per_second = options_.limits.handshakes_per_second,
               .max_under_way = options_.limits.max_handshakes,
-              // Some seconds' worth: whom there is no place for comes again, at
-              // a cost for both; who waits too long has gone away meanwhile.
               .max_waiting =
-                  16 * static_cast<size_t>(options_.limits.max_handshakes)}),
+                  4 * static_cast<size_t>(options_.limits.max_handshakes)}),
       ends_(options_.name) {}
 
 Acceptor::~Acceptor() {
