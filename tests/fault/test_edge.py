@@ -89,17 +89,6 @@ class EdgeTests(pair.PairTest):
         pair.eventually(lambda: self.serves(listener),
                         f"the {listener} listener serves", RECOVERY_S)
 
-    def is_ended(self, connection):
-        """Whether the service ends it, within patience."""
-        try:
-            while connection.recv(65536):
-                pass
-        except TimeoutError:
-            return False
-        except OSError:
-            pass
-        return True
-
     def log_lines(self, message):
         lines = []
         for line in self.server.process.output().splitlines():
@@ -145,7 +134,7 @@ class EdgeTests(pair.PairTest):
         # Others get in meanwhile.
         self.assert_recovers()
         for each in half:
-            self.assertTrue(self.is_ended(each))
+            self.assertTrue(http2.is_ended(each))
         self.assertLess(time.monotonic() - began, 3 + RECOVERY_S)
         self.assertGreater(self.cut("handshake_timeout"), 0)
         self.assertGreater(self.refused("silent"), 0)
@@ -194,7 +183,7 @@ class EdgeTests(pair.PairTest):
         self.addCleanup(raw.close)
         raw.sendall(http2.proxy_header("203.0.113.77", 5003)
                     + http2.client_hello())
-        self.assertTrue(self.is_ended(raw))
+        self.assertTrue(http2.is_ended(raw))
         self.assertIn("ipv4:203.0.113.77:5003", [
             line["peer"] for line in self.log_lines("connection was cut")])
 
@@ -235,7 +224,7 @@ class EdgeTests(pair.PairTest):
         set_descriptor_limit(pid, min(set(range(len(used) + 1)) - used))
         refused = self.sockets(100)
         for each in refused[:5]:
-            self.assertTrue(self.is_ended(each))
+            self.assertTrue(http2.is_ended(each))
         set_descriptor_limit(pid, normal)
         self.assert_recovers()
         self.assert_recovers("operator")

@@ -43,17 +43,6 @@ class HostileNodesTest(pair.PairTest):
         connection.sendall(h2.PREFACE + h2.frame(h2.SETTINGS))
         return connection
 
-    def ended(self, connection):
-        """Whether the master ends it, before the patience does."""
-        try:
-            while connection.recv(65536):
-                pass
-        except TimeoutError:
-            return False
-        except OSError:
-            pass
-        return True
-
     def test_one_header_does_not_end_the_master(self):
         whole = h2.request_headers(JOIN)
         large = [h2.literal(f"x-{n}", "y" * 3000) for n in range(4)]
@@ -63,7 +52,7 @@ class HostileNodesTest(pair.PairTest):
             connection.sendall(h2.frame(
                 h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, 1,
                 bad + whole + b"".join(large[:more])))
-            self.assertTrue(self.ended(connection))
+            self.assertTrue(h2.is_ended(connection))
             self.assertTrue(self.master.process.alive())
         self.assertIn("a connection was ended", self.master.process.output())
         self.wait_connected()
@@ -89,7 +78,7 @@ class HostileNodesTest(pair.PairTest):
                     self.fail("it is neither read nor ended")
                 except OSError:
                     continue
-                self.assertTrue(self.ended(connection))
+                self.assertTrue(h2.is_ended(connection))
         self.assertTrue(self.master.process.alive())
         self.wait_connected()
 

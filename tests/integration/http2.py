@@ -196,3 +196,15 @@ def proxy_header(address, port):
     return (b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c"
             + socket.inet_aton(address) + socket.inet_aton("198.51.100.1")
             + struct.pack(">HH", port, 443))
+
+
+def is_ended(connection):
+    """Whether the other side ends it, before the patience of reading does."""
+    try:
+        while connection.recv(65536):
+            pass
+    except TimeoutError:
+        return False
+    except OSError:
+        pass
+    return True

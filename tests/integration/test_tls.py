@@ -190,12 +190,15 @@ class TlsTest(pair.PairTest):
                 self.assertFalse(established(s_client(
                     port, *files, "-tls1_2", "-cipher",
                     f"{suite}:@SECLEVEL=0")), (listener, suite))
-        # Secure renegotiation is told, and a client that begins one refused.
-        asked = renegotiate(self.server.ports["enrollment"])
+        # Secure renegotiation is told, and a client that begins one refused. Where
+        # HTTP/2's first bytes come before the alert, the client ends before it
+        # has seen that.
+        for _ in range(20):
+            asked = renegotiate(self.server.ports["enrollment"])
+            if "unexpected record" not in asked:
+                break
         self.assertIn("Secure Renegotiation IS supported", asked)
-        # What HTTP/2 begins with may come before the alert: for the client's
-        # handshake that is no less an end.
-        self.assertRegex(asked, "no renegotiation|unexpected record")
+        self.assertIn("no renegotiation", asked)
 
     def replace_server_certificate(self):
         issued = Authority.of(self.server, "server").issue(
